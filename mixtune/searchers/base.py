@@ -1,0 +1,74 @@
+"""What a search algorithm is: a pure function of the trials so far."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Generic, TypeVar
+
+import numpy as np
+
+from mixtune.recipe import Recipe
+from mixtune.study import Study
+from mixtune.trial import Proposal, Trial
+
+State = TypeVar("State")
+
+
+class Searcher(ABC):
+    """A search algorithm. Subclasses are frozen dataclasses whose fields are the algorithm's settings.
+
+    The tuner asks `suggest` for proposal n with the trials that proposal n may see, and a generator that depends on
+    the study's seed and n. It shows only roles survey, reference, round and search, in number order; all trials up to
+    `seen` are finished, later ones may be running or finished (a black-box searcher reads their proposals, never
+    their measurements). There is no other memory, so a restart, a replay and an extension are the same call again.
+    A searcher never reads `study.budget`.
+
+    chain: proposals continue each other, so the recommendation is run fresh before it is judged.
+    needs: names of the Measurement fields that it reads; checked against what the trainer provides.
+    """
+
+    name: ClassVar[str]
+    needs: ClassVar[frozenset[str]] = frozenset({"score"})
+
+    @abstractmethod
+    def suggest(self, study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        """Propose the next trial.
+
+        Raises:
+            NotReady: the answer of a trial that is not finished is needed first.
+            SearchExhausted: there is nothing left to propose.
+        """
+
+    @abstractmethod
+    def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:
+        """Name the best recipe, from finished trials.
+
+        Raises:
+            SearchExhausted: no trial has finished well enough to recommend anything.
+        """
+
+
+class FoldSearcher(Searcher, Generic[State]):
+    """A guided searcher written as a fold over the finished trials.
+
+    `update` is called once per finished trial in number order; a State is a value that is never changed in place, so
+    that the tuner may keep the State of the longest prefix seen. `suggest` is that fold from the start.
+    """
+
+    @abstractmethod
+    def start(self, study: Study) -> State:
+        """State before any trial."""
+
+    @abstractmethod
+    def update(self, state: State, study: Study, trial: Trial) -> State:
+        """State after one more finished trial (complete, pruned or failed)."""
+
+    @abstractmethod
+    def propose(self, state: State, study: Study, rng: np.random.Generator) -> Proposal:
+        """Propose the next trial from the state alone."""
+
+    def fold(self, study: Study, trials: Sequence[Trial]) -> State:
+        """State after all trials given, which must be finished."""
+        state = self.start(study)
+        for trial in trials:
+            state = self.update(state, study, trial)
+        return state

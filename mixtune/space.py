@@ -1,0 +1,118 @@
+"""The recipes that a study may visit: bounds on weights, and the mapping from a box of coordinates to the simplex."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from mixtune.recipe import FloatArray
+
+
+class SimplexMapping(StrEnum):
+    """How a black-box searcher's box of coordinates becomes weights. Part of the study, the same for all searchers."""
+
+    SOFTMAX = "softmax"
+    """K coordinates in [-4, 4]; best where the optimum is sparse."""
+    LOG = "-log"
+    """K coordinates u in (0, 1), weights proportional to -log(u): uniform coordinates are uniform on the simplex."""
+    STICK = "stick-breaking"
+    """K - 1 coordinates in (0, 1), each the share broken off what is left, spread so that uniform stays uniform."""
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What a study may visit.
+
+    floor and cap bound a source's weight; a source not named has the default floor min(1e-3, 0.1 / M), applied by
+    mixing when batches are drawn, and no cap. at_most allows that many sources with any weight at all, must_include
+    always among them. max_epochs caps each source so that the final budget repeats no row more often. levels are the
+    static keep levels to choose from per source, shared_levels one level chosen for all sources (METHODS of OPERA).
+    """
+
+    mapping: SimplexMapping = SimplexMapping.SOFTMAX
+    floor: Mapping[str, float] = field(default_factory=dict)
+    cap: Mapping[str, float] = field(default_factory=dict)
+    must_include: tuple[str, ...] = ()
+    at_most: int | None = None
+    max_epochs: float | None = None
+    levels: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    shared_levels: tuple[float, ...] = ()
+
+
+SOFTMAX_SPAN = 4.0
+
+
+def coordinate_bounds(mapping: SimplexMapping, sources: int) -> list[tuple[float, float]]:
+    """Lowest and highest value of each coordinate of a mapping over that many sources."""
+    if mapping is SimplexMapping.SOFTMAX:
+        return [(-SOFTMAX_SPAN, SOFTMAX_SPAN)] * sources
+    if mapping is SimplexMapping.LOG:
+        return [(0.0, 1.0)] * sources
+    return [(0.0, 1.0)] * (sources - 1)
+
+
+def weights_at(mapping: SimplexMapping, coordinates: Sequence[float], sources: int) -> FloatArray:
+    """Weights of shape (sources,), summing to 1, at a point of the box of coordinate_bounds."""
+    point = np.asarray(coordinates, dtype=np.float64)
+    if mapping is SimplexMapping.SOFTMAX:
+        shifted = np.exp(point - point.max())
+        return np.asarray(shifted / shifted.sum())
+    if mapping is SimplexMapping.LOG:
+        shares = -np.log(np.clip(point, 1e-12, 1 - 1e-12))
+        return np.asarray(shares / shares.sum())
+    left, weights = 1.0, np.empty(sources)
+    for index, u in enumerate(point):
+        broken = 1 - (1 - u) ** (1 / (sources - 1 - index))
+        weights[index] = left * broken
+        left *= 1 - broken
+    weights[-1] = left
+    return weights
+
+
+def coordinates_of(mapping: SimplexMapping, weights: npt.ArrayLike) -> list[float]:
+    """A point of the box whose weights are nearest to the given ones, for enqueuing a known mixture.
+
+    Exact for `-log` and `stick-breaking`; for `softmax` exact while no weight is more than exp(8) times another.
+    """
+    w = np.asarray(weights, dtype=np.float64)
+    if mapping is SimplexMapping.SOFTMAX:
+        logs = np.log(np.maximum(w, 1e-12))
+        centre = (logs.max() + max(logs.min(), logs.max() - 2 * SOFTMAX_SPAN)) / 2
+        return [float(x) for x in np.clip(logs - centre, -SOFTMAX_SPAN, SOFTMAX_SPAN)]
+    if mapping is SimplexMapping.LOG:
+        return [float(x) for x in np.exp(-w * len(w))]
+    left, point = 1.0, []
+    for index, weight in enumerate(w[:-1]):
+        broken = min(1.0, weight / left) if left > 0 else 0.0
+        point.append(float(1 - (1 - broken) ** (len(w) - 1 - index)))
+        left -= weight
+    return point
+
+
+def default_floor(sources: int) -> float:
+    """Floor of a source about which the study says nothing: min(1e-3, 0.1 / sources)."""
+    return min(1e-3, 0.1 / sources)
+
+
+def fit(weights: npt.ArrayLike, low: npt.ArrayLike, high: npt.ArrayLike) -> FloatArray:
+    """Scale weights into their bounds: clip(c * w, low, high) with the c that makes the sum 1.
+
+    Ratios between sources that touch no bound are kept. All arrays have shape (M,).
+
+    Raises:
+        ValueError: the bounds leave no mixture (sum of low above 1, or of high below 1).
+    """
+    w, lo, hi = (np.asarray(x, dtype=np.float64) for x in (weights, low, high))
+    if lo.sum() > 1 + 1e-9 or hi.sum() < 1 - 1e-9:
+        raise ValueError(f"no mixture fits: the floors sum to {lo.sum():.4g} and the caps to {hi.sum():.4g}")
+    w = np.maximum(w, 1e-12)
+    below, above = 0.0, 1.0
+    while np.clip(above * w, lo, hi).sum() < 1 - 1e-12 and above < 1e15:
+        above *= 2
+    for _ in range(200):
+        middle = (below + above) / 2
+        below, above = (middle, above) if np.clip(middle * w, lo, hi).sum() < 1 else (below, middle)
+    fitted = np.clip(above * w, lo, hi)
+    return np.asarray(fitted / fitted.sum())

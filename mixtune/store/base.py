@@ -1,0 +1,104 @@
+"""What a store of studies must do. The database is the truth: every change is committed before anyone acts on it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mixtune.study import Study, StudyState
+from mixtune.trial import Scores, Trial
+
+LEASE_SECONDS = 30.0
+"""A lease that was not renewed for this long is dead, wherever its holder ran."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRecord:
+    """A study as stored. reason says why it stopped or failed; versions are those of the libraries that ran it."""
+
+    study: Study
+    state: StudyState
+    uid: str
+    created: float
+    updated: float
+    reason: str = ""
+    versions: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write a study's rows. A later lease has a higher fence, and writes under a lower one are refused."""
+
+    study: str
+    owner: str
+    fence: int
+
+
+class Store(Protocol):
+    """Studies, their trials and the lease that lets one tuner at a time drive a study.
+
+    Reading needs no lease. Every method is one transaction. Methods may be called from any thread.
+    """
+
+    def create_study(self, study: Study) -> StudyRecord:
+        """Add a study, queued. Raises StudyExists if the name is taken."""
+        ...
+
+    def study(self, name: str) -> StudyRecord:
+        """One study. Raises StudyNotFound, naming the nearest name there is."""
+        ...
+
+    def studies(self) -> list[StudyRecord]:
+        """All studies, oldest first."""
+        ...
+
+    def delete_study(self, name: str) -> None:
+        """Remove a study and its trials. Raises StudyNotFound; LeaseHeld while a living tuner drives it."""
+        ...
+
+    def update_study(
+        self,
+        lease: Lease,
+        *,
+        study: Study | None = None,
+        state: StudyState | None = None,
+        reason: str | None = None,
+        versions: dict[str, str] | None = None,
+        add: Sequence[Trial] = (),
+    ) -> StudyRecord:
+        """Change what is given and add trials, all or nothing. Raises LeaseLost."""
+        ...
+
+    def trials(self, name: str) -> list[Trial]:
+        """All trials in number order. Raises StudyNotFound."""
+        ...
+
+    def add_trial(self, lease: Lease, trial: Trial) -> None:
+        """Add a trial; its number must be the next one. Raises LeaseLost, StoreError for a number that is taken."""
+        ...
+
+    def update_trial(self, lease: Lease, trial: Trial, scores: Scores | None = None) -> None:
+        """Replace a trial's row, and store per-query test scores with it. Raises LeaseLost, StoreError if unknown."""
+        ...
+
+    def scores(self, name: str, number: int) -> Scores:
+        """Per-query test scores of a judged trial, empty if it has none. Raises StudyNotFound."""
+        ...
+
+    def acquire(self, name: str, owner: str) -> Lease:
+        """Take the lease of a study: free, expired, or held by a process of this host that is gone.
+
+        owner names the process (see store.lease.process_owner). Raises StudyNotFound; LeaseHeld, saying by whom.
+        """
+        ...
+
+    def renew(self, lease: Lease) -> None:
+        """Keep the lease alive for another LEASE_SECONDS. Raises LeaseLost."""
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Give the lease back. Does nothing if it is lost already."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...

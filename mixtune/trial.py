@@ -1,0 +1,195 @@
+"""A trial: one short run under one recipe, from its proposal to what was measured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from typing_extensions import TypeAliasType
+
+from mixtune.recipe import Recipe
+
+Json = TypeAliasType("Json", bool | int | float | str | list["Json"] | dict[str, "Json"] | None)
+"""A plain JSON value (a named alias: pydantic cannot walk an unnamed recursive one)."""
+Metrics: TypeAlias = Mapping[str, Mapping[str, float]]
+"""Target -> metric (lower case, `ndcg@10`) -> value."""
+
+
+class Role(StrEnum):
+    """Why a trial runs. Survey, anchor and rerun are the tuner's plan; reference, round and search a searcher's."""
+
+    SURVEY = "survey"
+    """Zero steps: the base model as it is."""
+    ANCHOR = "anchor"
+    """A baseline mixture, run fresh on a judging seed."""
+    REFERENCE = "reference"
+    """A run that a searcher needs as a yardstick."""
+    ROUND = "round"
+    """A link of a chain: continues its parent, probes and merges."""
+    SEARCH = "search"
+    """A fresh full-length run that competes for best."""
+    RERUN = "rerun"
+    """The recommended recipe, run fresh on a judging seed."""
+    FINAL = "final"
+    """The full training."""
+
+
+class TrialState(StrEnum):
+    """Where a trial is in its life: queued -> running -> one of the last three, or back to queued for a new attempt."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+
+    @property
+    def finished(self) -> bool:
+        """No attempt is running or waiting."""
+        return self in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED)
+
+
+JUDGED = frozenset({Role.SURVEY, Role.ANCHOR, Role.RERUN})
+"""Roles whose runs are also scored on test. Their cost is charged to nobody, and no searcher sees anchors or reruns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What happens at the end of a round: short runs on single sources whose effect on the targets is measured.
+
+    reptile is the weighting of the merge (`linear` or `softmax`), epsilon its step, temperature that of the softmax.
+    """
+
+    sources: tuple[str, ...]
+    steps: int
+    reptile: str = "linear"
+    epsilon: float = 1.0
+    temperature: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a trial is to do. Everything that its run depends on besides the seed stands here.
+
+    parent is the trial whose checkpoint the run continues, None for the base model. horizon is the number of steps
+    that the learning-rate schedule spans, None for a constant rate. label names the baseline of an anchor. replicate
+    numbers the judging seed of an anchor or rerun. notes are what the searcher wants to read again (coordinates of
+    the mapping, how the policy stood).
+    """
+
+    recipe: Recipe
+    steps: int
+    role: Role
+    parent: int | None = None
+    probe: Probe | None = None
+    horizon: int | None = None
+    label: str = ""
+    replicate: int = 0
+    notes: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Floating-point operations, by what they were spent on, and wall seconds of the whole trial."""
+
+    train: float = 0.0
+    probe: float = 0.0
+    dev: float = 0.0
+    test: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def flops(self) -> float:
+        """All floating-point operations of the trial."""
+        return self.train + self.probe + self.dev + self.test
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What was really drawn from one source: batches, rows, distinct rows, and passes over its kept rows."""
+
+    batches: int = 0
+    rows: int = 0
+    unique_rows: int = 0
+    epochs: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Influence:
+    """Effect of a few steps on one source: the relative fall of the dev loss, with its standard error.
+
+    per_target and per_target_error hold the same per target, before the target weights are applied. Values are None
+    where the loss was not finite and the source was dropped from the round.
+    """
+
+    value: float | None
+    error: float | None
+    per_target: Mapping[str, float] = field(default_factory=dict)
+    per_target_error: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What a finished run showed.
+
+    step counts optimiser steps along the whole chain. dev and test hold mean metrics; test only for judged roles.
+    loss is the mean training loss per source drawn; dev_loss the dev loss per target after the run (rounds: before
+    probing). exposure counts, per source, the steps that went into the parameters (a merge of k probe steps adds
+    k times its merge weight). score is the study's objective on dev: of a round, on dev queries that took no part in
+    the influence. merge is `merged`, `no_merge` (no probe helped) or "" where nothing was probed. checkpoint is the
+    artifact, relative to the study's artifact folder.
+    """
+
+    step: int = 0
+    score: float | None = None
+    dev: Metrics = field(default_factory=dict)
+    test: Metrics = field(default_factory=dict)
+    loss: Mapping[str, float] = field(default_factory=dict)
+    dev_loss: Mapping[str, float] = field(default_factory=dict)
+    influence: Mapping[str, Influence] = field(default_factory=dict)
+    merge: str = ""
+    merge_weights: Mapping[str, float] = field(default_factory=dict)
+    receipt: Mapping[str, Drawn] = field(default_factory=dict)
+    exposure: Mapping[str, float] = field(default_factory=dict)
+    cost: Cost = field(default_factory=Cost)
+    checkpoint: str | None = None
+
+
+Scores: TypeAlias = Mapping[str, Mapping[str, tuple[float, ...]]]
+"""Target -> metric -> one value per test query, in the order of the prepared target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a trainer hands back: the measurement, and per-query test scores for judged roles."""
+
+    measurement: Measurement
+    scores: Scores = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A numbered trial of a study. Numbers, seeds and proposals depend on the study's seed and the number alone.
+
+    seen is the highest number whose trials were finished and known when the searcher proposed this one (-1: none).
+    attempt counts from 1 once started; a new attempt keeps number, seed and proposal. error holds the traceback of
+    the last failed attempt.
+    """
+
+    number: int
+    proposal: Proposal
+    seed: int
+    seen: int = -1
+    state: TrialState = TrialState.QUEUED
+    attempt: int = 0
+    measurement: Measurement | None = None
+    error: str | None = None
+    node: str | None = None
+    pid: int | None = None
+    started: float | None = None
+    finished: float | None = None
+
+    @property
+    def role(self) -> Role:
+        """Why this trial runs."""
+        return self.proposal.role
