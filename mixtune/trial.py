@@ -5,12 +5,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from typing_extensions import TypeAliasType
+from pydantic import JsonValue as Json
 
 from mixtune.recipe import Recipe
 
-Json = TypeAliasType("Json", bool | int | float | str | list["Json"] | dict[str, "Json"] | None)
-"""A plain JSON value (a named alias: pydantic cannot walk an unnamed recursive one)."""
 Metrics: TypeAlias = Mapping[str, Mapping[str, float]]
 """Target -> metric (lower case, `ndcg@10`) -> value."""
 
