@@ -1,5 +1,6 @@
 """How Ray is started, fed and left behind. Its directory is scratch: nothing is ever restored from it."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -35,7 +36,7 @@ ENVIRONMENT = {
 WORKER_ENVIRONMENT = {"TOKENIZERS_PARALLELISM": "false", "MALLOC_ARENA_MAX": "2"}
 
 
-class WarmFIFO(FIFOScheduler):  # type: ignore[misc]
+class WarmFIFO(FIFOScheduler):
     """First in, first out, keeping one warm worker per slot.
 
     With actors reused, Tune keeps only one idle actor when no trial waits, so every barrier of a chain would cost a
@@ -43,7 +44,7 @@ class WarmFIFO(FIFOScheduler):  # type: ignore[misc]
     """
 
     def __init__(self, workers: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.workers = workers
         self._raised = False
 
@@ -72,7 +73,7 @@ def cluster(workers: int) -> Iterator[Path]:
                 num_gpus=None,
                 include_dashboard=False,
                 log_to_driver=False,
-                logging_level="ERROR",
+                logging_level=logging.ERROR,
                 object_store_memory=200_000_000,
                 runtime_env={"env_vars": WORKER_ENVIRONMENT},
                 _temp_dir=str(scratch),

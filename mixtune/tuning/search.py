@@ -10,7 +10,6 @@ from mixtune.training.base import Task
 from mixtune.tuning import wire
 from mixtune.tuning.wire import Answer, Progress
 
-
 P = ParamSpec("P")
 
 
@@ -35,7 +34,7 @@ class Driver(Protocol):
         ...
 
 
-class StudySearch(RaySearcher):  # type: ignore[misc]
+class StudySearch(RaySearcher):
     """The thin end of a study in Ray Tune: every question goes to the driver, and so does every answer, once.
 
     It holds no state but which Ray trial runs which of ours. Ray pickles a searcher when a Tuner is made; the driver
@@ -69,7 +68,7 @@ class StudySearch(RaySearcher):  # type: ignore[misc]
         """Accept whatever Ray says about the experiment: the study says it all."""
         return True
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # Ray forgot FINISHED
         """Config of the next trial, None to be asked again, FINISHED when all is done."""
         if self.failure is not None:
             raise self.failure
@@ -79,7 +78,7 @@ class StudySearch(RaySearcher):  # type: ignore[misc]
             return None
         except SearchExhausted:
             self.exhausted = True
-            return RaySearcher.FINISHED  # type: ignore[no-any-return]
+            return RaySearcher.FINISHED
         except BaseException as error:
             self.failure = error
             raise
