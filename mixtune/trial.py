@@ -48,7 +48,13 @@ class TrialState(StrEnum):
 
 
 JUDGED = frozenset({Role.SURVEY, Role.ANCHOR, Role.RERUN})
-"""Roles whose runs are also scored on test. Their cost is charged to nobody, and no searcher sees anchors or reruns."""
+"""Roles whose runs are also scored on test. Their cost is charged to nobody."""
+
+CHARGED = frozenset({Role.REFERENCE, Role.ROUND, Role.SEARCH})
+"""Roles whose cost the searcher pays: those that it asked for."""
+
+VISIBLE = CHARGED | {Role.SURVEY}
+"""Roles that a searcher is shown, and that its recommendation follows from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,7 @@ from mixtune.recipe import Recipe
 from mixtune.searchers.base import Searcher
 from mixtune.searchers.baselines import baseline_recipes
 from mixtune.study import Study
-from mixtune.trial import Proposal, Role, Trial, TrialState
-
-CHARGED = frozenset({Role.REFERENCE, Role.ROUND, Role.SEARCH})
-"""Roles whose cost the searcher pays: those that it asked for."""
-
-VISIBLE = CHARGED | {Role.SURVEY}
-"""Roles that a searcher is shown."""
+from mixtune.trial import CHARGED, VISIBLE, Proposal, Role, Trial, TrialState
 
 
 def opening(study: Study) -> list[Trial]:
