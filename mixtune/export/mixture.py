@@ -1,0 +1,105 @@
+"""The neutral mixture file from a study's recipe; every other format starts from it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mixtune.errors import ConfigError, ExportError
+from mixtune.export.base import ExportRequest, write_files
+from mixtune.mixture_file import (
+    FinalBudget,
+    MetricEntry,
+    MixtureFile,
+    Prior,
+    SourceEntry,
+    read_mixture,
+    source_uri,
+)
+
+
+def mixture_of(request: ExportRequest) -> MixtureFile:
+    """The file's content: all usable sources of the study, those without weight included.
+
+    Raises:
+        DataError: the study is not prepared.
+        ExportError: the recipe gives weight to a source that the study does not have.
+    """
+    study, recipe = request.study, request.recipe
+    strangers = sorted(set(recipe.mixture) - set(study.names))
+    if strangers:
+        raise ExportError(
+            f"the recipe has sources that study {study.name!r} does not: {', '.join(strangers)}; "
+            f"it has {', '.join(study.names)}: export a recipe of this study"
+        )
+    low, high = study.bounds(recipe.pruning)
+    epochs = study.epochs(recipe)
+    facts = study.prepared.sources
+    named = {source.name: source for source in study.sources}
+    expert = study.expert()
+    return MixtureFile(
+        schema="mixtune/mixture/1",
+        study=study.name,
+        trial=request.trial,
+        budget=FinalBudget(
+            steps=study.final.steps,
+            batch_size=study.final.batch_size or study.proxy.batch_size,
+            rows=study.final_rows,
+        ),
+        sources=tuple(
+            SourceEntry(
+                name=name,
+                uri=source_uri(named[name]),
+                revision=request.versions.get(named[name].location),
+                rows=facts[name].rows,
+                sha256=facts[name].sha256,
+                weight=recipe.mixture.get(name, 0.0),
+                kept=recipe.pruning.share(name),
+                kept_rows=recipe.pruning.rows(name, facts[name].rows),
+                floor=float(low[index]),
+                cap=float(high[index]),
+                implied_epochs=epochs[name],
+            )
+            for index, name in enumerate(study.names)
+        ),
+        pruning="static" if recipe.pruning.kept else "none",
+        prior=Prior(
+            kind="proportional" if expert is None else "expert",
+            weights=dict(study.proportional() if expert is None else expert),
+        ),
+        metric=MetricEntry(
+            name=request.metric.name,
+            value=request.metric.value,
+            ci=request.metric.ci,
+            seeds=request.metric.seeds,
+        ),
+        versions=dict(request.versions),
+        created=datetime.fromtimestamp(request.created, UTC).isoformat(timespec="seconds"),
+    )
+
+
+def check_ours(path: Path) -> None:
+    """Make sure that nothing but a mixture file stands where one is to be written.
+
+    Raises:
+        ExportError: something else does.
+    """
+    if path.is_dir():
+        raise ExportError(f"{path} is a folder: give the file to write, such as {path / 'mixture.json'}")
+    if path.exists():
+        try:
+            read_mixture(path)
+        except ConfigError as error:
+            raise ExportError(
+                f"{path} exists and is not a mixture file, so it is left alone: remove it or give another --out"
+            ) from error
+
+
+def export_mixture(request: ExportRequest) -> list[Path]:
+    """Write the neutral mixture file at request.out; an older mixture file there is replaced.
+
+    Raises:
+        DataError: the study is not prepared.
+        ExportError: the recipe is not one of this study, or out cannot be written or holds something else.
+    """
+    file = mixture_of(request)
+    check_ours(request.out)
+    return write_files({request.out: file.to_json()})

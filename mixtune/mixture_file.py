@@ -1,0 +1,171 @@
+"""The neutral mixture file: a recipe with everything that someone else's trainer needs, as validated JSON."""
+
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import parse_qsl, quote, unquote, urlencode
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mixtune.errors import ConfigError
+from mixtune.recipe import Mixture, Pruning, Recipe
+from mixtune.source import Source
+
+SCHEMA = "mixtune/mixture/1"
+
+
+class _Part(BaseModel):
+    """Frozen, and closed to keys that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class FinalBudget(_Part):
+    """The training that the mixture is for: optimiser steps, pairs per batch, and pairs in all."""
+
+    steps: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    rows: int = Field(ge=1)
+
+
+class SourceEntry(_Part):
+    """One source: where it is, what it held when the study read it, and its part in the mixture.
+
+    uri is read by `source_at`. revision is the version of what lies there where it has one. rows and sha256 describe
+    the whole source; kept is the share that static pruning leaves, kept_rows that many pairs. floor and cap bounded
+    the weight in the search. implied_epochs are the passes over the kept rows at the file's budget.
+    """
+
+    name: str
+    uri: str
+    revision: str | None = None
+    rows: int = Field(ge=1)
+    sha256: str
+    weight: float = Field(ge=0, le=1)
+    kept: float = Field(gt=0, le=1)
+    kept_rows: int = Field(ge=1)
+    floor: float = Field(ge=0, le=1)
+    cap: float = Field(ge=0, le=1)
+    implied_epochs: float = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _counts_agree(self) -> Self:
+        if self.kept_rows > self.rows:
+            raise ValueError(f"kept_rows is {self.kept_rows}, but source {self.name!r} has {self.rows} rows")
+        return self
+
+
+class Prior(_Part):
+    """The mixture that the user had before any search: `expert` weights, else `proportional` to rows."""
+
+    kind: Literal["expert", "proportional"]
+    weights: dict[str, float]
+
+
+class MetricEntry(_Part):
+    """What the mixture scored: metric name, mean value, 95 % interval, and the number of seeds behind it."""
+
+    name: str
+    value: float | None
+    ci: tuple[float, float] | None
+    seeds: int = Field(ge=0)
+
+
+class MixtureFile(_Part):
+    """A mixture as written to disk. Weights are shares of batches, one source per batch (`unit`: batches).
+
+    pruning names the kind of pruning behind `kept`; batch_policy says how a batch is put together from its source
+    (`random`: without replacement within a pass, then a new pass). created is UTC, ISO 8601.
+    """
+
+    format: Literal["mixtune/mixture/1"] = Field(alias="schema")
+    study: str
+    trial: int | None
+    unit: Literal["batches"] = "batches"
+    budget: FinalBudget
+    sources: tuple[SourceEntry, ...] = Field(min_length=1)
+    pruning: Literal["none", "static"]
+    batch_policy: Literal["random"] = "random"
+    prior: Prior
+    metric: MetricEntry
+    versions: dict[str, str]
+    created: str
+
+    @model_validator(mode="after")
+    def _is_a_mixture(self) -> Self:
+        names = [source.name for source in self.sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"sources named twice: {', '.join(twice)}")
+        if abs(sum(source.weight for source in self.sources) - 1) > 1e-6:
+            raise ValueError(f"weights must sum to 1, got {sum(source.weight for source in self.sources)!r}")
+        return self
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe, exactly as it was exported."""
+        return Recipe(
+            Mixture({source.name: source.weight for source in self.sources}),
+            Pruning({source.name: source.kept for source in self.sources}),
+        )
+
+    @property
+    def drawn(self) -> tuple[SourceEntry, ...]:
+        """The sources that have any weight, in the order of the file."""
+        return tuple(source for source in self.sources if source.weight > 0)
+
+    def to_json(self) -> str:
+        """The file's text."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+
+def read_mixture(path: str | Path) -> MixtureFile:
+    """Read and validate a mixture file.
+
+    Raises:
+        ConfigError: no such file, not JSON, an unknown schema or key, or values that make no mixture.
+    """
+    try:
+        text = Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read mixture file {str(path)!r} ({error.strerror}): write one with `mixtune export`"
+        ) from error
+    try:
+        return MixtureFile.model_validate_json(text)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc']) or 'file'}: {fault['msg']}" for fault in error.errors()
+        )
+        raise ConfigError(f"{str(path)!r} is not a mixture file of schema {SCHEMA!r}: {faults}") from error
+
+
+def source_uri(source: Source) -> str:
+    """Where a source's pairs come from, as one string: kind:location?split=...&limit=...&corrupt=...
+
+    Raises:
+        ValueError: the kind holds a colon.
+    """
+    if ":" in source.kind:
+        raise ValueError(f"a source kind has no colon, got {source.kind!r}")
+    query = {"split": source.split}
+    if source.limit is not None:
+        query["limit"] = str(source.limit)
+    if source.corrupt:
+        query["corrupt"] = repr(source.corrupt)
+    return f"{source.kind}:{quote(source.location)}?{urlencode(query)}"
+
+
+def source_at(name: str, uri: str) -> Source:
+    """The source behind a uri of `source_uri`.
+
+    Raises:
+        ValueError: not such a uri.
+    """
+    kind, colon, rest = uri.partition(":")
+    location, _, query = rest.partition("?")
+    options = dict(parse_qsl(query))
+    limit = options.pop("limit", None)
+    split, corrupt = options.pop("split", "train"), float(options.pop("corrupt", "0"))
+    if not (kind and colon and location) or options:
+        raise ValueError(f"not a source uri: {uri!r} (kind:location?split=...&limit=...&corrupt=...)")
+    return Source(name, kind, unquote(location), split, int(limit) if limit is not None else None, corrupt)

@@ -1,0 +1,94 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mixtune.errors import ExportError
+from mixtune.export import EXPORTERS
+from mixtune.export.base import ExportRequest
+from mixtune.mixture_file import read_mixture, source_at
+from mixtune.recipe import Mixture, Recipe
+
+Ask = Callable[[Path], ExportRequest]
+
+
+def test_the_recipe_round_trips_to_the_last_bit(asked: Ask, tmp_path: Path) -> None:
+    request = asked(tmp_path / "mixture.json")
+    assert EXPORTERS["mixture"](request) == [tmp_path / "mixture.json"]
+    assert read_mixture(request.out).recipe == request.recipe
+
+
+def test_the_file_has_the_published_keys_and_hand_computed_values(asked: Ask, tmp_path: Path) -> None:
+    EXPORTERS["mixture"](asked(tmp_path / "mixture.json"))
+    data = json.loads((tmp_path / "mixture.json").read_text())
+    head = ["schema", "study", "trial", "unit", "budget", "sources", "pruning", "batch_policy", "prior", "metric"]
+    assert list(data) == [*head, "versions", "created"]
+    assert data["schema"] == "mixtune/mixture/1"
+    assert data["unit"] == "batches"
+    assert data["budget"] == {"steps": 120, "batch_size": 4, "rows": 480}
+    assert data["sources"][0] == {
+        "name": "homes",
+        "uri": "docstrings:numpy?split=train&corrupt=0.25",
+        "revision": "2.4.6",
+        "rows": 300,
+        "sha256": "sha-homes",
+        "weight": 1 / 3,
+        "kept": 0.51,
+        "kept_rows": 153,
+        "floor": 0.001,
+        "cap": 1.0,
+        "implied_epochs": pytest.approx(160 / 153),
+    }
+    assert data["pruning"] == "static"
+    assert data["prior"] == {"kind": "expert", "weights": {"homes": 0.2, "tiny": 0.6, "wide web": 0.2}}
+    assert data["metric"] == {"name": "ndcg@10", "value": 0.574, "ci": [0.57, 0.578], "seeds": 3}
+    assert data["created"] == "2023-11-14T22:13:20+00:00"
+
+
+def test_sources_that_the_user_took_out_are_not_in_the_file(asked: Ask, tmp_path: Path) -> None:
+    EXPORTERS["mixture"](asked(tmp_path / "m.json"))
+    assert [source.name for source in read_mixture(tmp_path / "m.json").sources] == ["homes", "wide web", "tiny"]
+
+
+def test_each_uri_leads_back_to_its_source(asked: Ask, tmp_path: Path) -> None:
+    request = asked(tmp_path / "m.json")
+    EXPORTERS["mixture"](request)
+    found = [source_at(entry.name, entry.uri) for entry in read_mixture(request.out).sources]
+    assert found == [replace(source, weight=None) for source in request.study.sources[:3]]
+
+
+def test_an_older_mixture_file_is_replaced(asked: Ask, tmp_path: Path) -> None:
+    request = asked(tmp_path / "m.json")
+    EXPORTERS["mixture"](request)
+    other = replace(request, recipe=Recipe(Mixture({"homes": 1.0})))
+    EXPORTERS["mixture"](other)
+    assert read_mixture(request.out).recipe.mixture["homes"] == 1.0
+    assert [path.name for path in tmp_path.iterdir()] == ["m.json"]
+
+
+def test_a_file_that_is_not_ours_is_left_alone(asked: Ask, tmp_path: Path) -> None:
+    place = tmp_path / "thesis.txt"
+    place.write_text("years of work")
+    with pytest.raises(ExportError, match="not a mixture file, so it is left alone"):
+        EXPORTERS["mixture"](asked(place))
+    assert place.read_text() == "years of work"
+
+
+def test_a_folder_as_out_is_refused_with_the_file_to_give(asked: Ask, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"is a folder: give the file to write, such as .*mixture\.json"):
+        EXPORTERS["mixture"](asked(tmp_path))
+
+
+def test_a_place_that_cannot_be_written_leaves_nothing_behind(asked: Ask, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ExportError, match=r"cannot write .* give another --out"):
+        EXPORTERS["mixture"](asked(tmp_path / "file" / "m.json"))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_recipe_of_another_study_is_refused(asked: Ask, tmp_path: Path) -> None:
+    request = replace(asked(tmp_path / "m.json"), recipe=Recipe(Mixture({"homes": 0.5, "moon": 0.5})))
+    with pytest.raises(ExportError, match=r"study 'little' does not: moon; it has homes, wide web, tiny"):
+        EXPORTERS["mixture"](request)

@@ -1,0 +1,188 @@
+import ast
+import json
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from sentence_transformers.base.sampler import DefaultBatchSampler
+from torch.utils.data import ConcatDataset, SequentialSampler
+
+from mixtune.errors import ExportError
+from mixtune.export import EXPORTERS
+from mixtune.export.base import ExportRequest
+from mixtune.export.sentence_transformers import script_of
+from mixtune.mixture_file import read_mixture
+from mixtune.recipe import Mixture, Pruning, Recipe
+from mixtune.source import SourceFacts
+from mixtune.study import Study
+from mixtune.training.batches import RecipeBatchSampler, sampler_from
+
+Ask = Callable[[Path], ExportRequest]
+EXPORT = EXPORTERS["sentence-transformers"]
+
+
+def built(sampler: Callable[..., RecipeBatchSampler], sizes: list[int]) -> RecipeBatchSampler:
+    parts = [list(range(size)) for size in sizes]
+    samplers = [DefaultBatchSampler(SequentialSampler(part), 4, False) for part in parts]
+    return sampler(ConcatDataset(parts), batch_samplers=samplers, generator=torch.Generator(), seed=5)
+
+
+def test_the_folder_holds_the_mixture_and_the_script(asked: Ask, tmp_path: Path) -> None:
+    request = asked(tmp_path / "new" / "folder")
+    assert EXPORT(request) == [request.out / "mixture.json", request.out / "train.py"]
+    assert read_mixture(request.out / "mixture.json").recipe == request.recipe
+
+
+def test_the_script_is_clean_python(asked: Ask, tmp_path: Path) -> None:
+    EXPORT(asked(tmp_path))
+    command = ["check", "--isolated", "--select", "E,F,I,UP,B,D,ANN,SIM,RUF", "--ignore", "D203,D213"]
+    command += ["--line-length", "120", "--target-version", "py311", "train.py"]
+    ruff = subprocess.run(
+        [sys.executable, "-m", "ruff", *command], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ruff.returncode == 0, ruff.stdout
+
+
+def test_the_script_trains_as_the_study_did(asked: Ask, tmp_path: Path) -> None:
+    request = asked(tmp_path)
+    request = replace(request, study=replace(request.study, model='odd "name"\\'))
+    constants = {
+        node.targets[0].id: ast.literal_eval(node.value)
+        for node in ast.parse(script_of(request)).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id != "MIXTURE"
+    }
+    assert constants == {
+        "MODEL": 'odd "name"\\',
+        "TEMPERATURE": 0.02,
+        "MAX_LENGTH": 64,
+        "LEARNING_RATE": 3e-5,
+        "SEED": 5,
+    }
+
+
+def test_a_rate_that_was_searched_with_the_whole_model_is_kept(asked: Ask, tmp_path: Path) -> None:
+    request = asked(tmp_path)
+    proxy = replace(request.study.proxy, trainable="all", learning_rate=7e-5)
+    assert "LEARNING_RATE = 7e-05\n" in script_of(replace(request, study=replace(request.study, proxy=proxy)))
+
+
+def test_exporting_again_replaces_the_export_and_keeps_what_was_trained(asked: Ask, tmp_path: Path) -> None:
+    request = asked(tmp_path / "out")
+    EXPORT(request)
+    (tmp_path / "out" / "model.bin").write_text("trained for days")
+    EXPORT(replace(request, recipe=Recipe(Mixture({"homes": 1.0}))))
+    assert read_mixture(tmp_path / "out" / "mixture.json").recipe.mixture["homes"] == 1.0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["mixture.json", "model.bin", "train.py"]
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(asked: Ask, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("mine")
+    with pytest.raises(ExportError, match="give a new or empty folder as --out"):
+        EXPORT(asked(tmp_path))
+    assert (tmp_path / "train.py").read_text() == "mine"
+
+
+def test_a_file_as_out_is_refused(asked: Ask, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(ExportError, match="is a file: give a folder"):
+        EXPORT(asked(tmp_path / "out"))
+
+
+def test_the_sampler_of_an_export_draws_its_weights_over_the_final_budget(asked: Ask, tmp_path: Path) -> None:
+    EXPORT(asked(tmp_path))
+    sampler = built(sampler_from(tmp_path / "mixture.json"), [153, 90, 6])
+    assert len(sampler) == 120
+    list(sampler)
+    shares = {name: drawn.batches / 120 for name, drawn in sampler.receipt().items()}
+    assert shares == pytest.approx({"homes": 1 / 3, "wide web": 1 / 7, "tiny": 11 / 21}, abs=0.15)
+
+
+def test_the_sampler_takes_the_order_of_the_datasets(asked: Ask, tmp_path: Path) -> None:
+    EXPORT(asked(tmp_path))
+    sampler = built(sampler_from(tmp_path / "mixture.json", ["tiny", "homes", "wide web"]), [6, 153, 90])
+    assert sum(batch[0] < 6 for batch in sampler) == sampler.receipt()["tiny"].batches > 40
+
+
+def test_datasets_in_another_order_than_the_file_are_refused(asked: Ask, tmp_path: Path) -> None:
+    EXPORT(asked(tmp_path))
+    with pytest.raises(ValueError, match="source 'homes' must have 153 rows, its dataset has 90"):
+        built(sampler_from(tmp_path / "mixture.json"), [90, 153, 6])
+
+
+def test_pruning_that_was_not_applied_is_refused(asked: Ask, tmp_path: Path) -> None:
+    EXPORT(asked(tmp_path))
+    with pytest.raises(ValueError, match="that static pruning was applied"):
+        built(sampler_from(tmp_path / "mixture.json"), [300, 90, 6])
+
+
+def test_pruning_by_row_numbers_fits_the_file(asked: Ask, tmp_path: Path) -> None:
+    EXPORT(asked(tmp_path))
+    kept = list(range(100, 253))
+    sampler = built(sampler_from(tmp_path / "mixture.json", rows={"homes": kept}), [300, 90, 6])
+    homes = {row for batch in sampler for row in batch if row < 300}
+    assert homes <= set(kept)
+    assert len(homes) > 100
+
+
+def test_names_that_do_not_fit_the_file_are_refused(asked: Ask, tmp_path: Path) -> None:
+    EXPORT(asked(tmp_path))
+    with pytest.raises(ValueError, match="knows no source web; it has homes, wide web, tiny"):
+        sampler_from(tmp_path / "mixture.json", ["homes", "web", "tiny"])
+    with pytest.raises(ValueError, match="gives weight to tiny: add it to the training DatasetDict"):
+        sampler_from(tmp_path / "mixture.json", ["homes", "wide web"])
+
+
+def run_here(script: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", [str(script), *arguments])
+    runpy.run_path(str(script), run_name="__main__")
+
+
+def test_the_exported_script_trains_by_itself_and_resumes_obeying_the_weights(
+    asked: Ask,
+    tmp_path: Path,
+    model_folder: Path,
+    two_sources: Study,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    recipe = Recipe(Mixture({"big": 0.3, "tiny": 0.7}), Pruning({"big": 0.5}))
+    request = replace(asked(tmp_path / "export"), study=two_sources, recipe=recipe)
+    EXPORT(request)
+    out = request.out / "run"
+    options = ["--model", str(model_folder), "--output", str(out)]
+    first = subprocess.run(
+        [sys.executable, "train.py", *options, "--max-steps", "60"],
+        cwd=request.out,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert first.returncode == 0, first.stderr
+    assert (out / "checkpoint-60").is_dir()
+    run_here(request.out / "train.py", monkeypatch, *options, "--max-steps", "100", "--resume")
+
+    receipt = json.loads((out / "receipt.json").read_text())
+    assert sum(drawn["batches"] for drawn in receipt.values()) == 100
+    assert 10 < receipt["big"]["unique_rows"] <= 20
+    assert abs(receipt["big"]["batches"] / 100 - 0.3) < 4 * (0.3 * 0.7 / 100) ** 0.5
+    assert receipt["tiny"]["epochs"] == receipt["tiny"]["batches"]
+    printed = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("big")]
+    batches = receipt["big"]["batches"]
+    assert printed == [["big", "0.3000", f"{batches / 100:.4f}", str(batches), f"{batches * 4 / 20:.2f}"]]
+    assert (out / "model" / "modules.json").is_file()
+
+
+def test_the_exported_script_refuses_other_data_than_the_study_read(
+    asked: Ask, tmp_path: Path, model_folder: Path, two_sources: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = dict(two_sources.prepared.sources) | {"tiny": SourceFacts(3, 3, 4.0, "something else")}
+    study = replace(two_sources, preparation=replace(two_sources.prepared, sources=facts))
+    request = replace(asked(tmp_path / "export"), study=study, recipe=Recipe(Mixture({"tiny": 1.0})))
+    EXPORT(request)
+    with pytest.raises(SystemExit, match=r"source tiny at beir:.* is not what the study read"):
+        run_here(request.out / "train.py", monkeypatch, "--model", str(model_folder))
