@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
+from mixtune.recipe import Recipe
 from mixtune.study import Study, StudyState
-from mixtune.trial import Scores, Trial
+from mixtune.trial import Role, Scores, Trial, TrialState
 
 LEASE_SECONDS = 30.0
 """A lease that was not renewed for this long is dead, wherever its holder ran."""
@@ -33,10 +35,55 @@ class Lease:
     fence: int
 
 
+class AttemptOutcome(StrEnum):
+    """How one attempt at a trial went."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+    LOST = "lost"
+    """It ended without an account: the trial was queued or begun again, and nothing said why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at a trial. error is its own traceback, which outlives the success of a later attempt."""
+
+    number: int
+    attempt: int
+    outcome: AttemptOutcome
+    started: float | None = None
+    finished: float | None = None
+    node: str | None = None
+    pid: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrialSummary:
+    """A line of a list of trials: what is shown, without what was measured (cost_flops is 0 before that)."""
+
+    number: int
+    role: Role
+    label: str
+    state: TrialState
+    attempt: int
+    recipe: Recipe
+    score: float | None
+    cost_flops: float
+    node: str | None
+    pid: int | None
+    started: float | None
+    finished: float | None
+
+
 class Store(Protocol):
     """Studies, their trials and the lease that lets one tuner at a time drive a study.
 
-    Reading needs no lease. Every method is one transaction. Methods may be called from any thread.
+    Reading needs no lease. Every method is one transaction. Methods may be called from any thread. What is stored is
+    read back equal, except that characters no database holds (NUL, unpaired surrogates) in a trial's error and a
+    study's reason become backslash escapes. Numbers that are not finite are refused with ValueError.
     """
 
     def create_study(self, study: Study) -> StudyRecord:
@@ -72,16 +119,31 @@ class Store(Protocol):
         """All trials in number order. Raises StudyNotFound."""
         ...
 
+    def summaries(self, name: str) -> list[TrialSummary]:
+        """All trials in number order, for showing: several times faster than `trials`. Raises StudyNotFound."""
+        ...
+
+    def attempts(self, name: str, number: int) -> list[Attempt]:
+        """All attempts at a trial, first one first. Raises StudyNotFound, StoreError for an unknown number."""
+        ...
+
     def add_trial(self, lease: Lease, trial: Trial) -> None:
         """Add a trial; its number must be the next one. Raises LeaseLost, StoreError for a number that is taken."""
         ...
 
     def update_trial(self, lease: Lease, trial: Trial, scores: Scores | None = None) -> None:
-        """Replace a trial's row, and store per-query test scores with it. Raises LeaseLost, StoreError if unknown."""
+        """Replace a trial's row, and store per-query test scores with it. Raises LeaseLost, StoreError if unknown.
+
+        The attempts are kept from what is stored: one whose trial is queued or begun again is `failed` if that
+        brings a new error, else `lost`.
+        """
         ...
 
     def scores(self, name: str, number: int) -> Scores:
-        """Per-query test scores of a judged trial, empty if it has none. Raises StudyNotFound."""
+        """Per-query test scores of a judged trial, empty if it has none.
+
+        Raises StudyNotFound, StoreError for an unknown number.
+        """
         ...
 
     def acquire(self, name: str, owner: str) -> Lease:

@@ -1,0 +1,58 @@
+"""The answers that every store gives alike to what it cannot do."""
+
+import difflib
+from collections.abc import Sequence
+
+from mixtune.errors import LeaseLost, StoreError, StudyExists, StudyNotFound
+from mixtune.store.base import Lease
+from mixtune.trial import Trial
+
+
+def no_such_study(name: str, names: Sequence[str]) -> StudyNotFound:
+    """Name the nearest study there is."""
+    if not names:
+        return StudyNotFound(f"there is no study {name!r}, nor any other yet: `mixtune run FILE` makes one")
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.0) or [names[0]]
+    return StudyNotFound(f"there is no study {name!r}; the nearest name is {nearest[0]!r}, `mixtune ls` lists all")
+
+
+def name_taken(name: str) -> StudyExists:
+    """Say how to get another name, or the old study."""
+    return StudyExists(
+        f"there is a study {name!r} already: choose another name, `mixtune resume {name}` to go on with it, or "
+        f"`mixtune rm {name}` to remove it"
+    )
+
+
+def fenced_off(lease: Lease) -> LeaseLost:
+    """Say that a writer's time is over."""
+    return LeaseLost(
+        f"study {lease.study!r} was taken over by another tuner (or removed) while this one was silent: nothing more "
+        f"is written; `mixtune show {lease.study}` shows how it goes on"
+    )
+
+
+def no_such_trial(name: str, number: int) -> StoreError:
+    """Say which trial is not there."""
+    return StoreError(f"study {name!r} has no trial {number}: `mixtune trials {name}` lists them")
+
+
+def require_next(name: str, expected: int, trial: Trial) -> None:
+    """Refuse a new trial whose number is not the next one.
+
+    Raises:
+        StoreError: the number is taken, or leaves a gap.
+    """
+    if trial.number != expected:
+        problem = "is taken" if trial.number < expected else "leaves a gap"
+        raise StoreError(f"trial number {trial.number} {problem} in study {name!r}: the next one is {expected}")
+
+
+def require_same_name(lease: Lease, name: str) -> None:
+    """Refuse a specification of another name.
+
+    Raises:
+        StoreError: the name is not the leased study's.
+    """
+    if name != lease.study:
+        raise StoreError(f"study {lease.study!r} cannot become {name!r}: a study keeps its name")

@@ -1,0 +1,277 @@
+"""Studies in SQLite or PostgreSQL."""
+
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from mixtune.errors import StoreError
+from mixtune.store import rows
+from mixtune.store.attempts import account, kept
+from mixtune.store.base import LEASE_SECONDS, Attempt, Lease, StudyRecord, TrialSummary
+from mixtune.store.codec import storable, to_text
+from mixtune.store.database import Database
+from mixtune.store.lease import held, is_gone
+from mixtune.store.refusals import (
+    fenced_off,
+    name_taken,
+    no_such_study,
+    no_such_trial,
+    require_next,
+    require_same_name,
+)
+from mixtune.store.tables import attempts, leases, studies, trials
+from mixtune.store.tables import scores as scores_table
+from mixtune.study import Study, StudyState
+from mixtune.trial import Scores, Trial
+
+
+def open_store(url: str, *, create: bool = True) -> "SqlStore":
+    """Open the store at sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME; an empty database gets its tables.
+
+    Raises:
+        StoreError: it cannot be reached, read or written, is not mixtune's or is of another version (an older one
+            wants `mixtune db upgrade`); or create is False and there is nothing yet. The URL in the message has its
+            password masked.
+    """
+    database = Database(url)
+    try:
+        database.open(create=create)
+    except StoreError:
+        database.close()
+        raise
+    return SqlStore(database)
+
+
+def upgrade(url: str) -> None:
+    """Bring the tables of a database to this version of mixtune, all or nothing.
+
+    Raises:
+        StoreError: it cannot be reached or written, or is of a newer mixtune.
+    """
+    database = Database(url)
+    try:
+        database.upgrade()
+    finally:
+        database.close()
+
+
+class SqlStore:
+    """A Store in a database that `open_store` has found in order. Time is the database's clock."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create_study(self, study: Study) -> StudyRecord:
+        """Add a study, queued. Raises StudyExists if the name is taken."""
+        row = {"uid": uuid.uuid4().hex, "name": study.name, "state": StudyState.QUEUED.value, "reason": ""}
+        now = self._database.now
+
+        def work(db: Connection) -> StudyRecord:
+            try:
+                db.execute(insert(studies).values(**row, created=now, updated=now, study=to_text(study)))
+            except IntegrityError as error:
+                raise name_taken(study.name) from error
+            if db.scalar(select(leases.c.fence).where(leases.c.study == study.name)) is None:
+                db.execute(insert(leases).values(study=study.name, fence=0, owner=None, renewed=0.0))
+            return _record(db, study.name)
+
+        return self._database.write(work)
+
+    def study(self, name: str) -> StudyRecord:
+        """One study. Raises StudyNotFound, naming the nearest name there is."""
+        return self._database.read(lambda db: _record(db, name))
+
+    def studies(self) -> list[StudyRecord]:
+        """All studies, oldest first."""
+        found = self._database.read(lambda db: db.execute(select(studies).order_by(studies.c.id)).all())
+        return [rows.to_record(row) for row in found]
+
+    def delete_study(self, name: str) -> None:
+        """Remove a study and its trials. Raises StudyNotFound; LeaseHeld while a living tuner drives it."""
+
+        def work(db: Connection) -> None:
+            self._take(db, name, None)
+            db.execute(delete(studies).where(studies.c.name == name))
+
+        self._database.write(work)
+
+    def update_study(
+        self,
+        lease: Lease,
+        *,
+        study: Study | None = None,
+        state: StudyState | None = None,
+        reason: str | None = None,
+        versions: dict[str, str] | None = None,
+        add: Sequence[Trial] = (),
+    ) -> StudyRecord:
+        """Change what is given and add trials, all or nothing. Raises LeaseLost."""
+        changes: dict[str, str] = {}
+        if study is not None:
+            require_same_name(lease, study.name)
+            changes["study"] = to_text(study)
+        if state is not None:
+            changes["state"] = state.value
+        if reason is not None:
+            changes["reason"] = storable(reason)
+        if versions is not None:
+            changes["versions"] = to_text(versions)
+
+        def work(db: Connection) -> StudyRecord:
+            study_id = self._fenced(db, lease)
+            if changes:
+                db.execute(update(studies).where(studies.c.id == study_id).values(**changes))
+            for trial in add:
+                _add(db, study_id, lease.study, trial)
+            return _record(db, lease.study)
+
+        return self._database.write(work)
+
+    def trials(self, name: str) -> list[Trial]:
+        """All trials in number order. Raises StudyNotFound."""
+        query = select(*rows.TRIAL_COLUMNS).order_by(trials.c.number)
+        return rows.to_trials(
+            name, self._database.read(lambda db: db.execute(query.where(trials.c.study_id == _id(db, name))).all())
+        )
+
+    def summaries(self, name: str) -> list[TrialSummary]:
+        """All trials in number order, for showing. Raises StudyNotFound."""
+        query = select(*rows.SUMMARY_COLUMNS).order_by(trials.c.number)
+        return rows.to_summaries(
+            name, self._database.read(lambda db: db.execute(query.where(trials.c.study_id == _id(db, name))).all())
+        )
+
+    def attempts(self, name: str, number: int) -> list[Attempt]:
+        """All attempts at a trial, first one first. Raises StudyNotFound, StoreError for an unknown number."""
+
+        def work(db: Connection) -> list[Attempt]:
+            here = _at(attempts, _id_of_trial(db, name, number), number)
+            found = db.execute(select(attempts).where(here).order_by(attempts.c.attempt))
+            return [rows.to_attempt(row) for row in found]
+
+        return self._database.read(work)
+
+    def add_trial(self, lease: Lease, trial: Trial) -> None:
+        """Add a trial; its number must be the next one. Raises LeaseLost, StoreError for a number that is taken."""
+        self._database.write(lambda db: _add(db, self._fenced(db, lease), lease.study, trial))
+
+    def update_trial(self, lease: Lease, trial: Trial, scores: Scores | None = None) -> None:
+        """Replace a trial's row, and store per-query test scores with it. Raises LeaseLost, StoreError if unknown."""
+        values = rows.trial_values(trial)
+        text = None if scores is None else to_text(scores)
+
+        def work(db: Connection) -> None:
+            study_id = self._fenced(db, lease)
+            here = _at(trials, study_id, trial.number)
+            old = db.execute(select(trials.c.error).where(here)).one_or_none()
+            if old is None:
+                raise no_such_trial(lease.study, trial.number)
+            db.execute(update(trials).where(here).values(**values))
+            _keep_account(db, study_id, trial, old.error)
+            if text is not None:
+                db.execute(delete(scores_table).where(_at(scores_table, study_id, trial.number)))
+                db.execute(insert(scores_table).values(study_id=study_id, number=trial.number, scores=text))
+
+        self._database.write(work)
+
+    def scores(self, name: str, number: int) -> Scores:
+        """Per-query test scores of a judged trial, empty if it has none.
+
+        Raises StudyNotFound, StoreError for an unknown number.
+        """
+
+        def work(db: Connection) -> str | None:
+            here = _at(scores_table, _id_of_trial(db, name, number), number)
+            text: str | None = db.scalar(select(scores_table.c.scores).where(here))
+            return text
+
+        text = self._database.read(work)
+        return {} if text is None else rows.to_scores(name, text)
+
+    def acquire(self, name: str, owner: str) -> Lease:
+        """Take the lease of a study. Raises StudyNotFound; LeaseHeld, saying by whom."""
+        return Lease(name, owner, self._database.write(lambda db: self._take(db, name, owner)))
+
+    def renew(self, lease: Lease) -> None:
+        """Keep the lease alive for another LEASE_SECONDS. Raises LeaseLost."""
+        self._database.write(lambda db: self._renew(db, lease))
+
+    def release(self, lease: Lease) -> None:
+        """Give the lease back. Does nothing if it is lost already."""
+        self._database.write(lambda db: db.execute(update(leases).where(_is(lease)).values(owner=None)))
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._database.close()
+
+    def _take(self, db: Connection, name: str, owner: str | None) -> int:
+        """Make owner (None: nobody) the holder, above every fence before. Raises StudyNotFound, LeaseHeld."""
+        idle = (self._database.now - leases.c.renewed).label("idle")
+        held_by = select(leases.c.owner, leases.c.fence, idle).where(leases.c.study == name).with_for_update()
+        holder = db.execute(held_by).one_or_none()
+        _id(db, name)
+        if holder is None:
+            raise StoreError(f"study {name!r} has no lease row: the database was changed by hand; restore a copy of it")
+        if holder.owner is not None and holder.idle < LEASE_SECONDS and not is_gone(holder.owner):
+            raise held(name, holder.owner, holder.idle)
+        taken = {"owner": owner, "fence": holder.fence + 1, "renewed": self._database.now}
+        db.execute(update(leases).where(leases.c.study == name).values(**taken))
+        return int(holder.fence) + 1
+
+    def _renew(self, db: Connection, lease: Lease) -> None:
+        """Check the fence, lock it until the transaction ends, and note that the holder lives. Raises LeaseLost."""
+        if db.execute(update(leases).where(_is(lease)).values(renewed=self._database.now)).rowcount == 0:
+            raise fenced_off(lease)
+
+    def _fenced(self, db: Connection, lease: Lease) -> int:
+        """Begin a write under a lease: the study's id. Raises LeaseLost."""
+        self._renew(db, lease)
+        db.execute(update(studies).where(studies.c.name == lease.study).values(updated=self._database.now))
+        return _id(db, lease.study)
+
+
+def _is(lease: Lease) -> ColumnElement[bool]:
+    return and_(leases.c.study == lease.study, leases.c.fence == lease.fence, leases.c.owner == lease.owner)
+
+
+def _at(table: Table, study_id: int, number: int) -> ColumnElement[bool]:
+    return and_(table.c.study_id == study_id, table.c.number == number)
+
+
+def _id(db: Connection, name: str) -> int:
+    found = db.scalar(select(studies.c.id).where(studies.c.name == name))
+    if found is None:
+        raise no_such_study(name, list(db.scalars(select(studies.c.name).order_by(studies.c.id))))
+    return int(found)
+
+
+def _id_of_trial(db: Connection, name: str, number: int) -> int:
+    study_id = _id(db, name)
+    if db.scalar(select(trials.c.number).where(_at(trials, study_id, number))) is None:
+        raise no_such_trial(name, number)
+    return study_id
+
+
+def _record(db: Connection, name: str) -> StudyRecord:
+    return rows.to_record(db.execute(select(studies).where(studies.c.id == _id(db, name))).one())
+
+
+def _add(db: Connection, study_id: int, name: str, trial: Trial) -> None:
+    last = db.scalar(select(func.max(trials.c.number)).where(trials.c.study_id == study_id))
+    require_next(name, 0 if last is None else last + 1, trial)
+    db.execute(insert(trials).values(study_id=study_id, number=trial.number, **rows.trial_values(trial)))
+    _keep_account(db, study_id, trial, None)
+
+
+def _keep_account(db: Connection, study_id: int, trial: Trial, known_error: str | None) -> None:
+    here = _at(attempts, study_id, trial.number)
+    newest = db.execute(select(attempts).where(here).order_by(attempts.c.attempt.desc()).limit(1)).one_or_none()
+    last = None if newest is None else rows.to_attempt(newest)
+    for attempt in account(last, known_error, kept(trial)):
+        values = rows.attempt_values(attempt)
+        changed = db.execute(update(attempts).where(here, attempts.c.attempt == attempt.attempt).values(**values))
+        if changed.rowcount == 0:
+            key = {"study_id": study_id, "number": trial.number, "attempt": attempt.attempt}
+            db.execute(insert(attempts).values(**key, **values))
