@@ -63,7 +63,7 @@ def weights_at(mapping: SimplexMapping, coordinates: Sequence[float], sources: i
         shares = -np.log(np.clip(point, 1e-12, 1 - 1e-12))
         return np.asarray(shares / shares.sum())
     left, weights = 1.0, np.empty(sources)
-    for index, u in enumerate(point):
+    for index, u in enumerate(np.clip(point, 0.0, 1 - 1e-12)):
         broken = 1 - (1 - u) ** (1 / (sources - 1 - index))
         weights[index] = left * broken
         left *= 1 - broken
@@ -74,7 +74,9 @@ def weights_at(mapping: SimplexMapping, coordinates: Sequence[float], sources: i
 def coordinates_of(mapping: SimplexMapping, weights: npt.ArrayLike) -> list[float]:
     """A point of the box whose weights are nearest to the given ones, for enqueuing a known mixture.
 
-    Exact for `-log` and `stick-breaking`; for `softmax` exact while no weight is more than exp(8) times another.
+    For `softmax` exact while no weight is more than exp(8) times another, for `-log` while the largest is below
+    10 ** 12 times the smallest. `stick-breaking` is exact for a few dozen sources; among M of them no share above
+    27.6 / M can be broken off early, since its coordinate is too near to 1 to be told from it.
     """
     w = np.asarray(weights, dtype=np.float64)
     if mapping is SimplexMapping.SOFTMAX:
@@ -82,7 +84,7 @@ def coordinates_of(mapping: SimplexMapping, weights: npt.ArrayLike) -> list[floa
         centre = (logs.max() + max(logs.min(), logs.max() - 2 * SOFTMAX_SPAN)) / 2
         return [float(x) for x in np.clip(logs - centre, -SOFTMAX_SPAN, SOFTMAX_SPAN)]
     if mapping is SimplexMapping.LOG:
-        return [float(x) for x in np.exp(-w * len(w))]
+        return [float(x) for x in np.exp(-w * min(len(w), 27.0 / w.max()))]
     left, point = 1.0, []
     for index, weight in enumerate(w[:-1]):
         broken = min(1.0, weight / left) if left > 0 else 0.0
@@ -94,6 +96,31 @@ def coordinates_of(mapping: SimplexMapping, weights: npt.ArrayLike) -> list[floa
 def default_floor(sources: int) -> float:
     """Floor of a source about which the study says nothing: min(1e-3, 0.1 / sources)."""
     return min(1e-3, 0.1 / sources)
+
+
+def support(weights: npt.ArrayLike, high: npt.ArrayLike, size: int, must: Sequence[int] = ()) -> list[int]:
+    """Positions of the at most `size` sources that may have weight: `must`, then the heaviest whose caps leave room.
+
+    A source is passed over if, with it, no choice of the others could fill the mixture up to 1.
+
+    Raises:
+        ValueError: the caps of no such choice sum to 1.
+    """
+    w, caps = np.asarray(weights, dtype=np.float64), np.asarray(high, dtype=np.float64)
+    chosen: list[int] = []
+    for index in sorted(range(len(w)), key=lambda i: (i not in must, -w[i], i)):
+        if len(chosen) == size:
+            break
+        taken = [*chosen, index]
+        spare = np.sort(np.delete(caps, taken))[::-1][: size - len(taken)]
+        if index in must or caps[taken].sum() + spare.sum() >= 1 - 1e-9:
+            chosen = taken
+    if caps[chosen].sum() < 1 - 1e-9:
+        most = float(np.sort(caps)[::-1][:size].sum())
+        raise ValueError(
+            f"no mixture fits: the caps of {size} sources sum to {most:.4g} at most; allow more, or raise caps"
+        )
+    return chosen
 
 
 def fit(weights: npt.ArrayLike, low: npt.ArrayLike, high: npt.ArrayLike) -> FloatArray:

@@ -10,7 +10,7 @@ from pydantic import JsonValue as Json
 from mixtune.errors import DataError
 from mixtune.recipe import FloatArray, Mixture, Pruning, Recipe
 from mixtune.source import Source, SourceFacts
-from mixtune.space import Space, default_floor, fit
+from mixtune.space import Space, default_floor, fit, support
 from mixtune.target import Target, TargetFacts
 from mixtune.trial import Metrics
 
@@ -205,8 +205,9 @@ class Study:
         low, high = self.bounds(pruning)
         w = np.array([weights.get(name, 0.0) for name in self.names])
         if self.space.at_most is not None and self.space.at_most < len(self.names):
-            rank = sorted(range(len(w)), key=lambda i: (self.names[i] not in self.space.must_include, -w[i], i))
-            dropped = rank[self.space.at_most :]
+            must = [self.names.index(name) for name in self.space.must_include if name in self.names]
+            dropped = np.ones(len(w), dtype=bool)
+            dropped[support(w, high, self.space.at_most, must)] = False
             w[dropped] = low[dropped] = high[dropped] = 0.0
         if not self.space.floor:
             # The default floor is applied by mixing, w' = (1 - sum f) w + f: a gentle change of every weight alike.

@@ -6,6 +6,7 @@ from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
+from mixtune.errors import NotReady
 from mixtune.recipe import Recipe
 from mixtune.study import Study
 from mixtune.trial import Proposal, Trial
@@ -18,9 +19,9 @@ class Searcher(ABC):
 
     The tuner asks `suggest` for proposal n with the trials that proposal n may see, and a generator that depends on
     the study's seed and n. It shows only roles survey, reference, round and search, in number order; all trials up to
-    `seen` are finished, later ones may be running or finished (a black-box searcher reads their proposals, never
-    their measurements). There is no other memory, so a restart, a replay and an extension are the same call again.
-    A searcher never reads `study.budget`.
+    `seen` are finished, and later ones are shown as running whatever has become of them since, so that timing decides
+    nothing (a black-box searcher reads their proposals, never their measurements). There is no other memory, so a
+    restart, a replay and an extension are the same call again. A searcher never reads `study.budget`.
 
     chain: proposals continue each other, so the recommendation is run fresh before it is judged.
     needs: names of the Measurement fields that it reads; checked against what the trainer provides.
@@ -72,3 +73,15 @@ class FoldSearcher(Searcher, Generic[State]):
         for trial in trials:
             state = self.update(state, study, trial)
         return state
+
+    def suggest(self, study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        """Fold and propose.
+
+        Raises:
+            NotReady: a trial shown is not finished.
+            SearchExhausted: there is nothing left to propose.
+        """
+        open_trials = [trial.number for trial in trials if not trial.state.finished]
+        if open_trials:
+            raise NotReady(f"{self.name} needs the answer of trial {open_trials[0]} first")
+        return self.propose(self.fold(study, trials), study, rng)

@@ -1,0 +1,123 @@
+"""Black-box search over the declared simplex mapping: what its searchers share, and the random one."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from mixtune.errors import SearchExhausted
+from mixtune.recipe import Mixture, Recipe
+from mixtune.searchers.base import Searcher
+from mixtune.searchers.keep import keep_choices, pruning_at
+from mixtune.searchers.prior import prior_mixture
+from mixtune.space import coordinate_bounds, coordinates_of, weights_at
+from mixtune.study import Study
+from mixtune.trial import Proposal, Role, Trial, TrialState
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A point of the box that a black-box searcher sees: coordinates of the mapping, and chosen keep levels."""
+
+    coordinates: tuple[float, ...]
+    levels: Mapping[str, float]
+
+    @classmethod
+    def of(cls, trial: Trial) -> "Point":
+        """Read the point back from a trial's notes."""
+        coordinates, levels = trial.proposal.notes["coordinates"], trial.proposal.notes["levels"]
+        if not isinstance(coordinates, list) or not isinstance(levels, dict):
+            raise ValueError(f"trial {trial.number} was not proposed by a black-box searcher: {trial.proposal.notes}")
+        return cls(
+            tuple(float(x) for x in coordinates if isinstance(x, int | float)),
+            {name: float(level) for name, level in levels.items() if isinstance(level, int | float)},
+        )
+
+
+class BlackBox(Searcher):
+    """A searcher that sees a box of numbers and a score: coordinates of the mapping, keep levels as categories.
+
+    Each proposal is a fresh full-length run. It may look at the points of running trials, and at the scores of
+    complete ones. A subclass that starts from a known mixture has the setting `prior`.
+    """
+
+    prior: Literal["proportional", "uniform", "expert", "none"]
+
+    @abstractmethod
+    def point(self, study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Point:
+        """The next point, from all search trials so far."""
+
+    def suggest(self, study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        """Propose the next point as a fresh full-length run; the first one is the prior, unless that is `none`.
+
+        Raises:
+            SearchExhausted: the space holds a single recipe, and it was proposed.
+            ConfigError: the prior is `expert` and the study has no expert weights.
+        """
+        searched = [trial for trial in trials if trial.role is Role.SEARCH]
+        if searched and len(study.names) == 1 and not keep_choices(study):
+            raise SearchExhausted(f"{self.name} has one source and no keep levels: there is nothing to choose")
+        if searched or self.prior == "none":
+            point = self.point(study, searched, rng)
+        else:
+            point = prior_point(study, prior_mixture(study, self.prior))
+        return Proposal(
+            recipe_at(study, point),
+            study.proxy.steps,
+            Role.SEARCH,
+            horizon=study.proxy.steps,
+            notes={"coordinates": list(point.coordinates), "levels": dict(point.levels)},
+        )
+
+    def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:
+        """Name the recipe with the best dev score; equal recipes count with their mean.
+
+        Raises:
+            SearchExhausted: no search trial is complete with a score.
+        """
+        scores: dict[Recipe, list[float]] = {}
+        for trial in trials:
+            value = score_of(trial)
+            if trial.role is Role.SEARCH and value is not None:
+                scores.setdefault(trial.proposal.recipe, []).append(value)
+        if not scores:
+            raise SearchExhausted(f"{self.name} has no complete trial with a score yet: let at least one finish")
+        return max(scores, key=lambda recipe: float(np.mean(scores[recipe])))
+
+
+def score_of(trial: Trial) -> float | None:
+    """Score of a complete trial, None where there is none or it is not finite."""
+    if trial.state is not TrialState.COMPLETE or trial.measurement is None or trial.measurement.score is None:
+        return None
+    return trial.measurement.score if np.isfinite(trial.measurement.score) else None
+
+
+def recipe_at(study: Study, point: Point) -> Recipe:
+    """The recipe of a point, brought into the study's space."""
+    weights = weights_at(study.space.mapping, point.coordinates, len(study.names))
+    return study.recipe(Mixture.from_array(study.names, weights), pruning_at(study, point.levels))
+
+
+def prior_point(study: Study, mixture: Mixture) -> Point:
+    """The point whose recipe is nearest to a mixture, with the highest keep levels."""
+    coordinates = coordinates_of(study.space.mapping, mixture.array(study.names))
+    return Point(tuple(coordinates), {name: levels[0] for name, levels in keep_choices(study).items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Random(BlackBox):
+    """Random search: uniform in the box of the mapping (for `-log` and `stick-breaking` uniform on the simplex).
+
+    prior is proposed first unless it is `none`, the default (ours).
+    """
+
+    name: ClassVar[str] = "random"
+    prior: Literal["proportional", "uniform", "expert", "none"] = "none"
+
+    def point(self, study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Point:
+        """Draw a point, whatever was tried."""
+        bounds = coordinate_bounds(study.space.mapping, len(study.names))
+        coordinates = tuple(float(rng.uniform(low, high)) for low, high in bounds)
+        return Point(coordinates, {name: float(rng.choice(levels)) for name, levels in keep_choices(study).items()})

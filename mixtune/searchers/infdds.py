@@ -1,0 +1,274 @@
+"""Influence-guided dynamic data sampling."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from pydantic import JsonValue as Json
+
+from mixtune.errors import SearchExhausted
+from mixtune.policies import (
+    exponential,
+    kl,
+    reinforce_expected,
+    reinforce_sum,
+    running_mean,
+    softmax,
+    standardise,
+)
+from mixtune.recipe import FloatArray, Mixture, Recipe
+from mixtune.searchers.base import FoldSearcher
+from mixtune.searchers.keep import pruning_at
+from mixtune.searchers.prior import Prior, prior_mixture
+from mixtune.study import Study
+from mixtune.trial import Influence, Probe, Proposal, Role, Trial, TrialState
+
+DEFAULT_PROBES = 8
+"""Sources probed per round where the setting says nothing (ours)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chain:
+    """Where a chain of rounds stands. Arrays follow the order of study.names and are never written to.
+
+    log_prior, shape (M,), and eligible, the sources that can be probed, are those of the start. rounds counts complete
+    rounds, parent is the number of the last one. left holds the sources still to come in the running cycle of probes.
+    psi is the log of the policy's weights, shape (M,). influence and error are running means per target, shape (M, N):
+    the dev queries are the same in every round, so the error does not fall with more rounds. visits counts the probes
+    of each source that gave an answer, z is the standardised influence. spread is the running mean of how far the
+    influences of a round lie apart, None before the first. skipped says that the last round changed no weight for
+    want of any gain, dropped which of its probes gave no finite influence.
+    """
+
+    log_prior: FloatArray
+    eligible: tuple[str, ...]
+    left: frozenset[str]
+    psi: FloatArray
+    influence: FloatArray
+    error: FloatArray
+    visits: FloatArray
+    z: FloatArray
+    rounds: int = 0
+    parent: int | None = None
+    spread: float | None = None
+    skipped: bool = False
+    dropped: tuple[str, ...] = ()
+
+    @property
+    def weights(self) -> FloatArray:
+        """The policy's weights, shape (M,), before floors and caps."""
+        return softmax(self.psi)
+
+
+@dataclass(frozen=True, slots=True)
+class InfDDS(FoldSearcher[Chain]):
+    """Inf-DDS: sources are weighted by what a few steps on them do to the targets (arXiv 2601.21759).
+
+    A chain of rounds, each one trial that continues the last complete one. A round trains `steps` ordinary steps on
+    batches drawn from its weights (none in the first round), then tries out some sources: from the same parameters,
+    `probe_steps` steps on each, and the relative fall of the targets' dev loss is the source's influence. The tried
+    steps are merged into the parameters (weighted Reptile), and the policy turns the influences into the next round's
+    weights. Sources are probed in shuffled cycles, so that all are probed equally often. A round that failed is left
+    out, and the next continues where it started; its sources have had their turn, lest one that breaks every run
+    stops the search. An influence that was not finite is left out likewise.
+
+    The paper states the influence of an online proxy, probing subsets, the weighted Reptile merge, REINFORCE on
+    softmax scores, and the start from size-proportional or expert weights. Everything else is ours:
+
+    - policy `kl` (default) uses running means (each new influence counts `rate`), standardised against their noise:
+      weights proportional to prior * exp(beta * z). `reinforce_sum` and `reinforce_expected` are the two readings of
+      the paper's rule, with rate `gamma`, on influences divided by their mean size; `exponential` the same on
+      standardised influences.
+    - probes per round (None: 8 or all), probe_steps 2, ordinary steps 10, epsilon 1 (step of the merge).
+    - reptile `linear` weighs merged steps by influence, `softmax` by exp(influence / T), where T is the spread of the
+      influences in earlier rounds (in the first round the trainer's own).
+
+    Keep levels are not searched: a source keeps everything, or the one level that the study gives. The recommendation
+    is the mean of the weights after each of the last half of the rounds.
+    """
+
+    name: ClassVar[str] = "infdds"
+    needs: ClassVar[frozenset[str]] = frozenset({"checkpoint", "influence"})
+
+    policy: Literal["kl", "exponential", "reinforce_sum", "reinforce_expected"] = "kl"
+    beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.5
+    gamma: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
+    rate: Annotated[float, Field(gt=0, le=1)] = 0.3
+    prior: Prior = "proportional"
+    probes: Annotated[int, Field(ge=1)] | None = None
+    probe_steps: Annotated[int, Field(ge=1)] = 2
+    steps: Annotated[int, Field(ge=0)] = 10
+    reptile: Literal["linear", "softmax"] = "linear"
+    epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+
+    def start(self, study: Study) -> Chain:
+        """The prior, and nothing known.
+
+        Raises:
+            ConfigError: the prior is `expert` and the study has no expert weights.
+        """
+        count, targets = len(study.names), len(study.targets)
+        log_prior = np.log(prior_mixture(study, self.prior).array(study.names))
+        sources = eligible_sources(study)
+        return Chain(
+            log_prior=log_prior,
+            eligible=sources,
+            left=frozenset(sources),
+            psi=log_prior,
+            influence=np.zeros((count, targets)),
+            error=np.zeros((count, targets)),
+            visits=np.zeros(count),
+            z=np.zeros(count),
+        )
+
+    def update(self, state: Chain, study: Study, trial: Trial) -> Chain:
+        """Take in one finished trial; all but rounds are passed over."""
+        if trial.role is not Role.ROUND or trial.proposal.probe is None:
+            return state
+        probed = trial.proposal.probe.sources
+        state = replace(state, left=left_after(state.left, probed, state.eligible))
+        if trial.state is not TrialState.COMPLETE or trial.measurement is None:
+            return state
+        seen = {name: found for name in probed if (found := trial.measurement.influence.get(name)) and finite(found)}
+        state = replace(
+            state,
+            rounds=state.rounds + 1,
+            parent=trial.number,
+            dropped=tuple(name for name in probed if name not in seen),
+        )
+        return self._learn(state, study, seen) if seen else replace(state, skipped=True)
+
+    def _learn(self, state: Chain, study: Study, seen: Mapping[str, Influence]) -> Chain:
+        """Take in a round's finite influences."""
+        position = {name: index for index, name in enumerate(study.names)}
+        targets = [target.name for target in study.targets]
+        probed = np.array([position[name] for name in seen])
+        first = state.visits[probed, None] == 0
+        gain = np.array([[x.per_target.get(t, x.value or 0.0) for t in targets] for x in seen.values()])
+        noise = np.array([[x.per_target_error.get(t, x.error or 0.0) for t in targets] for x in seen.values()])
+        influence, error, visits = state.influence.copy(), state.error.copy(), state.visits.copy()
+        influence[probed] = running_mean(influence[probed], gain, first=first, rate=self.rate)
+        error[probed] = running_mean(error[probed], noise, first=first, rate=self.rate)
+        visits[probed] += 1
+
+        known, z = visits > 0, np.zeros(len(visits))
+        z[known] = standardise(influence[known], error[known], study.target_weights())
+        value = np.array([x.value for x in seen.values()], dtype=float)
+        psi, skipped = self._step(state, z, probed, value)
+
+        spread = state.spread
+        if len(value) > 1:
+            now = max(float(value.std()), float(np.sqrt(np.mean([(x.error or 0.0) ** 2 for x in seen.values()]))))
+            spread = now if spread is None else spread + self.rate * (now - spread)
+        return replace(
+            state, influence=influence, error=error, visits=visits, z=z, psi=psi, spread=spread, skipped=skipped
+        )
+
+    def _step(
+        self, state: Chain, z: FloatArray, probed: npt.NDArray[np.int64], value: FloatArray
+    ) -> tuple[FloatArray, bool]:
+        """Scores after the policy's step, and whether it was skipped."""
+        if self.policy == "kl":
+            return np.log(np.maximum(kl(np.exp(state.log_prior), z, self.beta), 1e-300)), False
+        rewards = np.full(len(z), np.nan)
+        rewards[probed] = value / max(float(np.abs(value).mean()), 1e-12)
+        rule = {
+            "exponential": exponential,
+            "reinforce_sum": reinforce_sum,
+            "reinforce_expected": reinforce_expected,
+        }[self.policy]
+        psi = rule(state.psi, rewards, self.gamma)
+        return np.asarray(psi - np.logaddexp.reduce(psi)), psi is state.psi
+
+    def propose(self, state: Chain, study: Study, rng: np.random.Generator) -> Proposal:
+        """The next round, on the last complete one's checkpoint.
+
+        Raises:
+            SearchExhausted: no source can be probed.
+        """
+        if not state.eligible:
+            raise SearchExhausted("infdds can probe no source: it needs one with at least 2 pairs and a cap above 0")
+        wanted = min(self.probes or DEFAULT_PROBES, len(state.eligible))
+        known = state.visits > 0
+        influence = state.influence @ study.target_weights()
+        error = np.sqrt(state.error**2 @ study.target_weights() ** 2)
+        return Proposal(
+            study.recipe(Mixture.from_array(study.names, state.weights), pruning_at(study)),
+            steps=self.steps if state.rounds else 0,
+            role=Role.ROUND,
+            parent=state.parent,
+            probe=Probe(
+                sources=next_sources(state.left, state.eligible, wanted, rng),
+                steps=self.probe_steps,
+                reptile=self.reptile,
+                epsilon=self.epsilon,
+                temperature=state.spread if self.reptile == "softmax" and state.spread else None,
+            ),
+            notes={
+                "round": state.rounds,
+                "weights": listed(state.weights),
+                "influence": listed(influence, known),
+                "error": listed(error, known),
+                "z": listed(state.z, known),
+                "visits": [int(count) for count in state.visits],
+                "skipped": state.skipped,
+                "dropped": list(state.dropped),
+            },
+        )
+
+    def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:
+        """Mean of the weights after each of the last half of the complete rounds.
+
+        Raises:
+            SearchExhausted: no round is complete.
+        """
+        state, path = self.start(study), list[FloatArray]()
+        for trial in trials:
+            before, state = state.rounds, self.update(state, study, trial)
+            if state.rounds > before:
+                path.append(state.weights)
+        if not path:
+            raise SearchExhausted("infdds has no complete round yet: let at least one finish")
+        weights = np.mean(path[len(path) // 2 :], axis=0)
+        return study.recipe(Mixture.from_array(study.names, weights), pruning_at(study))
+
+
+def eligible_sources(study: Study) -> tuple[str, ...]:
+    """Sources that can be probed: at least 2 kept pairs, since negatives come from the batch, and a cap above 0."""
+    pruning = pruning_at(study)
+    _, high = study.bounds(pruning)
+    rows = study.rows
+    return tuple(
+        name for name, cap in zip(study.names, high, strict=True) if cap > 0 and pruning.rows(name, rows[name]) > 1
+    )
+
+
+def next_sources(
+    left: frozenset[str], eligible: Sequence[str], wanted: int, rng: np.random.Generator
+) -> tuple[str, ...]:
+    """The next sources of a shuffled cycle, `wanted` of them and none twice; a cycle that ends runs into the next."""
+    old = [name for name in eligible if name in left]
+    new = [name for name in eligible if name not in left]
+    order = [*rng.permutation(len(old)), *(len(old) + rng.permutation(len(new)))]
+    return tuple((old + new)[index] for index in order[:wanted])
+
+
+def left_after(left: frozenset[str], probed: Sequence[str], eligible: Sequence[str]) -> frozenset[str]:
+    """What a cycle still holds after a round: without what was probed, begun anew when it is used up."""
+    fresh = frozenset(probed) - left
+    rest = left - frozenset(probed)
+    return rest if rest else frozenset(eligible) - fresh
+
+
+def finite(influence: Influence) -> bool:
+    """Whether a source's influence came out as numbers."""
+    values = (influence.value, influence.error or 0.0, *influence.per_target.values())
+    return all(value is not None and bool(np.isfinite(value)) for value in values)
+
+
+def listed(values: FloatArray, known: npt.NDArray[np.bool_] | None = None) -> list[Json]:
+    """An array as JSON, None where nothing is known."""
+    return [float(x) if known is None or known[index] else None for index, x in enumerate(values)]

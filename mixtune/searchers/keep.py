@@ -1,0 +1,34 @@
+"""Keep levels: which shares of a source's pairs a searcher may choose between."""
+
+from collections.abc import Mapping
+
+from mixtune.recipe import Pruning
+from mixtune.study import Study
+
+SHARED = ""
+"""Name of the choice that holds for all sources at once."""
+
+
+def keep_choices(study: Study) -> dict[str, tuple[float, ...]]:
+    """The open choices of keep levels, source -> levels, from most to least kept.
+
+    The one of `Space.shared_levels` goes by the name SHARED. Lists of one level are no choice.
+    """
+    space = study.space
+    lists = {name: space.levels[name] for name in study.names if name in space.levels}
+    if space.shared_levels:
+        lists = {SHARED: space.shared_levels, **lists}
+    return {name: tuple(sorted(levels, reverse=True)) for name, levels in lists.items() if len(levels) > 1}
+
+
+def pruning_at(study: Study, levels: Mapping[str, float] | None = None) -> Pruning:
+    """The pruning of a study at the chosen levels; a choice that is not made keeps everything.
+
+    Lists of one level are obeyed always, and a source's own list goes before the shared one.
+    """
+    space, chosen = study.space, levels or {}
+    kept: dict[str, float] = {}
+    for name in study.names:
+        choice, options = (name, space.levels[name]) if name in space.levels else (SHARED, space.shared_levels)
+        kept[name] = options[0] if len(options) == 1 else chosen.get(choice, 1.0)
+    return Pruning(kept)

@@ -1,0 +1,98 @@
+"""Optuna's samplers as searchers."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from pydantic import Field
+
+from mixtune.searchers.blackbox import BlackBox, Point, score_of
+from mixtune.searchers.keep import keep_choices
+from mixtune.space import coordinate_bounds
+from mixtune.study import Study
+from mixtune.trial import Trial, TrialState
+
+
+@dataclass(frozen=True, slots=True)
+class TPE(BlackBox):
+    """Optuna's tree-structured Parzen estimator.
+
+    The Optuna study is rebuilt in memory from the trials each time, running ones included (they count as bad, which
+    keeps parallel proposals apart), and the sampler is seeded from the trial's number, so nothing is kept between
+    calls.
+
+    prior is proposed first (ours; `none` leaves the start to chance). The first n_startup_trials are random (10 is
+    Optuna's default: with a small budget most of the search is then random, so give about a third of it).
+    multivariate models the coordinates together (ours: Optuna's default is off).
+    """
+
+    name: ClassVar[str] = "tpe"
+    prior: Literal["proportional", "uniform", "expert", "none"] = "proportional"
+    n_startup_trials: Annotated[int, Field(ge=1)] = 10
+    multivariate: bool = True
+
+    def point(self, study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Point:
+        """Ask a sampler that has been told everything."""
+        space = distributions(study)
+        with quiet_optuna():
+            sampler = optuna.samplers.TPESampler(
+                n_startup_trials=self.n_startup_trials,
+                multivariate=self.multivariate,
+                constant_liar=True,
+                seed=int(rng.integers(2**32)),
+            )
+            told = optuna.create_study(direction="maximize", sampler=sampler)
+            told.add_trials([frozen_trial(trial, space) for trial in trials])
+            params = told.ask(space).params
+        choices = keep_choices(study)
+        return Point(
+            tuple(float(params[name]) for name in space if name.startswith("x")),
+            {name: float(params[f"keep {name}"]) for name in choices},
+        )
+
+
+def distributions(study: Study) -> dict[str, BaseDistribution]:
+    """Optuna's view of the space: `x0`, `x1`, ... for the mapping's coordinates, `keep NAME` for keep levels."""
+    bounds = coordinate_bounds(study.space.mapping, len(study.names))
+    space: dict[str, BaseDistribution] = {
+        f"x{index}": FloatDistribution(low, high) for index, (low, high) in enumerate(bounds)
+    }
+    return space | {f"keep {name}": CategoricalDistribution(levels) for name, levels in keep_choices(study).items()}
+
+
+def frozen_trial(trial: Trial, space: dict[str, BaseDistribution]) -> optuna.trial.FrozenTrial:
+    """A trial as Optuna knows it. A complete one without a finite score counts as failed, a queued one as running."""
+    point = Point.of(trial)
+    params: dict[str, float] = {f"x{index}": value for index, value in enumerate(point.coordinates)}
+    params |= {f"keep {name}": level for name, level in point.levels.items()}
+    score, rungs = score_of(trial), {}
+    if score is not None:
+        state = optuna.trial.TrialState.COMPLETE
+    elif trial.state is TrialState.PRUNED and trial.measurement and trial.measurement.score is not None:
+        state = optuna.trial.TrialState.PRUNED
+        rungs = {trial.measurement.step: trial.measurement.score}
+    elif trial.state.finished:
+        state = optuna.trial.TrialState.FAIL
+    else:
+        state = optuna.trial.TrialState.RUNNING
+    return optuna.trial.create_trial(
+        state=state, value=score, params=params, distributions=space, intermediate_values=rungs
+    )
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Silence Optuna's log and its notes on experimental features, and leave both as they were."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)

@@ -1,0 +1,105 @@
+"""A made-up world whose best mixture is known, and the loop that lets a searcher explore it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mixtune.errors import SearchExhausted
+from mixtune.recipe import FloatArray, Mixture, Recipe
+from mixtune.searchers import Searcher
+from mixtune.source import Source, SourceFacts
+from mixtune.space import Space
+from mixtune.study import Budget, Preparation, Search, Study
+from mixtune.target import Target, TargetFacts
+from mixtune.trial import Cost, Influence, Measurement, Proposal, Role, Trial, TrialState
+
+
+def planted_study(sources: int, *, targets: int = 2, space: Space | None = None, seed: int = 0) -> Study:
+    """Sources s0, s1, ... of growing size, where s0 is small and the last one is large."""
+    names = [f"s{index}" for index in range(sources)]
+    facts = {name: SourceFacts(100 + 50 * index, 100, 40.0, "") for index, name in enumerate(names)}
+    tasks = [f"t{index}" for index in range(targets)]
+    return Study(
+        name="planted",
+        sources=tuple(Source(name, "docstrings", name, weight=1.0 + index) for index, name in enumerate(names)),
+        targets=tuple(Target(name, "docstrings", name) for name in tasks),
+        search=Search("uniform"),
+        budget=Budget(trials=10),
+        space=space or Space(),
+        seed=seed,
+        preparation=Preparation("key", facts, {name: TargetFacts(50, 50, 500, 500, "") for name in tasks}, 1e12),
+    )
+
+
+@dataclass(frozen=True)
+class World:
+    """Target j gets better with the weight of its home, source j: score = sum_j v_j sqrt(w_j), noise on top.
+
+    Influence of a home on its target is 0.1, of any other source 0; both carry noise of the size that is reported as
+    standard error. The best mixture gives home j a share proportional to v_j ** 2.
+    """
+
+    study: Study
+    noise: float = 0.0
+
+    def gains(self) -> FloatArray:
+        """Noiseless influence per source and target, shape (M, N)."""
+        return 0.1 * np.eye(len(self.study.names), len(self.study.targets))
+
+    def value(self, recipe: Recipe) -> float:
+        """Noiseless score of a recipe."""
+        homes = recipe.mixture.array(self.study.names)[: len(self.study.targets)]
+        importance = self.study.target_weights()[: len(homes)]
+        return float(importance @ np.sqrt(homes))
+
+    def answer(self, proposal: Proposal, seed: int) -> Measurement:
+        """What a run of the proposal measures."""
+        rng = np.random.default_rng(seed)
+        position = {name: index for index, name in enumerate(self.study.names)}
+        influence = {}
+        for name in proposal.probe.sources if proposal.probe else ():
+            seen = self.gains()[position[name]] + self.noise * rng.standard_normal(len(self.study.targets))
+            tasks = [target.name for target in self.study.targets]
+            influence[name] = Influence(
+                value=float(seen @ self.study.target_weights()),
+                error=self.noise,
+                per_target=dict(zip(tasks, seen.tolist(), strict=True)),
+                per_target_error=dict.fromkeys(tasks, self.noise),
+            )
+        score = self.value(proposal.recipe) + self.noise * float(rng.standard_normal())
+        return Measurement(proposal.steps, score, influence=influence, cost=Cost(train=1.0), checkpoint="here")
+
+
+def survey(study: Study) -> Trial:
+    """The trial that every study starts with, complete."""
+    proposal = Proposal(Recipe(study.proportional()), 0, Role.SURVEY)
+    return Trial(0, proposal, study.trial_seed(0), state=TrialState.COMPLETE, measurement=Measurement(score=0.1))
+
+
+def finish(world: World, proposal: Proposal, number: int) -> Trial:
+    """The trial of a proposal, complete."""
+    seed = world.study.trial_seed(number)
+    return Trial(number, proposal, seed, state=TrialState.COMPLETE, measurement=world.answer(proposal, seed))
+
+
+def explore(searcher: Searcher, world: World, proposals: int) -> list[Trial]:
+    """The survey and up to that many trials of the searcher, one at a time, all complete."""
+    trials = [survey(world.study)]
+    for number in range(1, proposals + 1):
+        try:
+            proposal = searcher.suggest(world.study, trials, world.study.rng(number))
+        except SearchExhausted:
+            break
+        trials.append(finish(world, proposal, number))
+    return trials
+
+
+def recommended(searcher: Searcher, world: World, proposals: int) -> Mixture:
+    """The mixture that a searcher recommends after that many trials."""
+    return searcher.recommend(world.study, explore(searcher, world, proposals)).mixture
+
+
+def with_last(trials: Sequence[Trial], state: TrialState, measurement: Measurement | None = None) -> list[Trial]:
+    """The same trials, the last one in another state."""
+    return [*trials[:-1], replace(trials[-1], state=state, measurement=measurement)]

@@ -1,0 +1,91 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from planted import World, explore, planted_study
+
+from mixtune.errors import ConfigError, SearchExhausted
+from mixtune.searchers.blackbox import Point, Random, recipe_at
+from mixtune.space import SimplexMapping, Space, coordinate_bounds
+from mixtune.trial import Measurement, Role, TrialState
+
+
+@pytest.mark.parametrize("mapping", SimplexMapping)
+def test_random_coordinates_fill_the_box(mapping: SimplexMapping) -> None:
+    study = planted_study(3, space=Space(mapping=mapping))
+    trials = explore(Random(), World(study), 400)[1:]
+    points = np.array([Point.of(trial).coordinates for trial in trials])
+    low, high = np.array(coordinate_bounds(mapping, 3)).T
+    assert (points >= low).all() and (points <= high).all()
+    assert ((points - low) / (high - low)).mean(axis=0) == pytest.approx(0.5, abs=0.06)
+    assert ((points - low) / (high - low)).std(axis=0) == pytest.approx(12**-0.5, abs=0.03)
+
+
+def test_a_proposals_recipe_is_that_of_the_point_in_its_notes() -> None:
+    study = planted_study(4, space=Space(shared_levels=(0.5, 1.0)))
+    for trial in explore(Random(), World(study), 5)[1:]:
+        assert recipe_at(study, Point.of(trial)) == trial.proposal.recipe
+
+
+def test_proposals_are_fresh_runs_of_full_length() -> None:
+    study = planted_study(4)
+    proposal = Random().suggest(study, [], study.rng(0))
+    assert (proposal.role, proposal.steps, proposal.parent) == (Role.SEARCH, study.proxy.steps, None)
+
+
+def test_random_starts_at_a_prior_only_if_told() -> None:
+    study = planted_study(4)
+    expected = study.recipe(study.proportional()).mixture.array(study.names)
+    first = Random(prior="proportional").suggest(study, [], study.rng(0)).recipe.mixture.array(study.names)
+    assert first == pytest.approx(expected)
+    assert Random().suggest(study, [], study.rng(0)).recipe.mixture.array(study.names) != pytest.approx(expected)
+
+
+def test_an_expert_prior_without_weights_is_refused() -> None:
+    study = planted_study(2)
+    study = replace(study, sources=tuple(replace(source, weight=None) for source in study.sources))
+    with pytest.raises(ConfigError, match="no source has a weight"):
+        Random(prior="expert").suggest(study, [], study.rng(0))
+
+
+def test_the_best_complete_score_is_recommended() -> None:
+    study = planted_study(3)
+    trials = explore(Random(), World(study), 4)[1:]
+    scores = [0.2, 0.5, float("nan"), 0.9]
+    trials = [replace(t, measurement=Measurement(score=s)) for t, s in zip(trials, scores, strict=True)]
+    trials[3] = replace(trials[3], state=TrialState.PRUNED)
+    assert Random().recommend(study, trials) == trials[1].proposal.recipe
+
+
+def test_a_repeated_recipe_counts_with_its_mean() -> None:
+    study = planted_study(3)
+    lucky, steady = explore(Random(), World(study), 2)[1:]
+    scored = [(lucky, 0.9), (lucky, 0.1), (steady, 0.6)]
+    trials = [replace(t, number=n, measurement=Measurement(score=s)) for n, (t, s) in enumerate(scored)]
+    assert Random().recommend(study, trials) == steady.proposal.recipe
+
+
+def test_the_survey_is_never_recommended() -> None:
+    study = planted_study(3)
+    base, trial = explore(Random(), World(study), 1)
+    trials = [replace(base, measurement=Measurement(score=0.99)), replace(trial, measurement=Measurement(score=0.1))]
+    assert Random().recommend(study, trials) == trial.proposal.recipe
+
+
+def test_without_a_score_there_is_nothing_to_recommend() -> None:
+    with pytest.raises(SearchExhausted, match="let at least one finish"):
+        Random().recommend(planted_study(3), [])
+
+
+def test_a_space_of_one_recipe_is_exhausted_after_it() -> None:
+    study = planted_study(1, targets=1)
+    trials = explore(Random(), World(study), 3)
+    assert len(trials) == 2
+    with pytest.raises(SearchExhausted, match="nothing to choose"):
+        Random().suggest(study, trials, study.rng(2))
+
+
+def test_one_source_with_keep_levels_is_a_space_to_search() -> None:
+    study = planted_study(1, targets=1, space=Space(levels={"s0": (0.5, 1.0)}))
+    shares = {t.proposal.recipe.pruning.share("s0") for t in explore(Random(), World(study), 20)[1:]}
+    assert shares == {0.5, 1.0}

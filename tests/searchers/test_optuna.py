@@ -1,0 +1,137 @@
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import optuna
+import pytest
+from planted import World, explore, finish, planted_study, recommended, with_last
+
+from mixtune.searchers.blackbox import Point
+from mixtune.searchers.optuna import TPE, distributions, frozen_trial
+from mixtune.space import SimplexMapping, Space
+from mixtune.trial import Measurement, Trial, TrialState
+
+CENTRE = np.linspace(-2, 2, 10)
+
+
+def sphere(coordinates: Sequence[float]) -> float:
+    return -float(((np.array(coordinates) - CENTRE) ** 2).sum())
+
+
+def rebuilt_history(seed: int) -> list[Trial]:
+    study, searcher = planted_study(10, seed=seed), TPE(prior="none")
+    world, trials = World(study), list[Trial]()
+    for number in range(150):
+        proposal = searcher.suggest(study, trials, study.rng(number))
+        trial = finish(world, proposal, number)
+        trials.append(replace(trial, measurement=Measurement(score=sphere(Point.of(trial).coordinates))))
+    return trials
+
+
+def live_best(seed: int) -> float:
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True)
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        study.optimize(lambda t: sphere([t.suggest_float(f"x{i}", -4, 4) for i in range(10)]), n_trials=150)
+    optuna.logging.set_verbosity(verbosity)
+    return study.best_value
+
+
+def test_rebuilding_is_as_good_as_a_live_sampler_on_a_sphere_and_repeats_no_point() -> None:
+    histories = [rebuilt_history(seed) for seed in range(3)]
+    points = [Point.of(trial).coordinates for trials in histories for trial in trials]
+    assert len(set(points)) == len(points)
+    rebuilt = [max(t.measurement.score or 0 for t in trials if t.measurement) for trials in histories]
+    assert np.median(rebuilt) >= 1.25 * np.median([live_best(seed) for seed in range(3)])
+
+
+def test_the_homes_of_the_targets_are_found() -> None:
+    world = World(planted_study(6))
+    mixture = recommended(TPE(n_startup_trials=10), world, 80)
+    assert mixture["s0"] + mixture["s1"] > 0.8
+    assert mixture["s0"] > 0.25 and mixture["s1"] > 0.25
+
+
+@pytest.mark.parametrize("mapping", SimplexMapping)
+def test_the_first_proposal_is_the_prior(mapping: SimplexMapping) -> None:
+    study = planted_study(5, space=Space(mapping=mapping))
+    proposal = TPE(prior="proportional").suggest(study, [], study.rng(0))
+    expected = study.recipe(study.proportional()).mixture.array(study.names)
+    assert proposal.recipe.mixture.array(study.names) == pytest.approx(expected)
+
+
+def test_the_second_proposal_is_not_the_prior_again() -> None:
+    study = planted_study(5)
+    trials = explore(TPE(), World(study), 2)
+    assert trials[1].proposal.recipe != trials[2].proposal.recipe
+
+
+def test_keep_levels_are_searched_as_categories() -> None:
+    space = Space(levels={"s0": (0.25, 0.5, 1.0), "s1": (0.5,)}, shared_levels=(0.75, 1.0))
+    study = planted_study(3, space=space)
+    trials = explore(TPE(n_startup_trials=2), World(study), 25)[1:]
+    assert trials[0].proposal.notes["levels"] == {"": 1.0, "s0": 1.0}
+    assert {trial.proposal.recipe.pruning.share("s0") for trial in trials} == {0.25, 0.5, 1.0}
+    assert {trial.proposal.recipe.pruning.share("s1") for trial in trials} == {0.5}
+    assert {trial.proposal.recipe.pruning.share("s2") for trial in trials} == {0.75, 1.0}
+
+
+def test_a_better_keep_level_is_preferred() -> None:
+    study = planted_study(2, space=Space(levels={"s1": (0.25, 0.5, 1.0)}))
+    searcher, world, trials = TPE(n_startup_trials=10), World(study), list[Trial]()
+    for number in range(60):
+        trial = finish(world, searcher.suggest(study, trials, study.rng(number)), number)
+        score = float(trial.proposal.recipe.pruning.share("s1") == 0.5)
+        trials.append(replace(trial, measurement=Measurement(score=score)))
+    assert sum(trial.proposal.recipe.pruning.share("s1") == 0.5 for trial in trials[-30:]) > 20
+
+
+def test_running_trials_weigh_in_and_failed_ones_do_not() -> None:
+    study = planted_study(5)
+    trials = explore(TPE(n_startup_trials=3), World(study), 12)[1:]
+    searcher = TPE(n_startup_trials=3)
+    running, failed = (with_last(trials, state) for state in (TrialState.RUNNING, TrialState.FAILED))
+    assert [searcher.point(study, running, np.random.default_rng(seed)) for seed in range(10)] != [
+        searcher.point(study, failed, np.random.default_rng(seed)) for seed in range(10)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "measurement", "expected", "value"),
+    [
+        (TrialState.COMPLETE, Measurement(score=0.4), "COMPLETE", 0.4),
+        (TrialState.COMPLETE, Measurement(score=float("nan")), "FAIL", None),
+        (TrialState.COMPLETE, Measurement(), "FAIL", None),
+        (TrialState.FAILED, None, "FAIL", None),
+        (TrialState.PRUNED, Measurement(step=50, score=0.3), "PRUNED", None),
+        (TrialState.RUNNING, None, "RUNNING", None),
+        (TrialState.QUEUED, None, "RUNNING", None),
+    ],
+)
+def test_optuna_is_told_every_state(
+    state: TrialState, measurement: Measurement | None, expected: str, value: float | None
+) -> None:
+    study = planted_study(2)
+    trial = replace(explore(TPE(), World(study), 1)[1], state=state, measurement=measurement)
+    told = frozen_trial(trial, distributions(study))
+    assert (told.state.name, told.value if told.state.name != "PRUNED" else None) == (expected, value)
+    assert told.intermediate_values == ({50: 0.3} if state is TrialState.PRUNED else {})
+
+
+def test_optunas_log_level_is_left_as_it_was() -> None:
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.DEBUG)
+    try:
+        explore(TPE(), World(planted_study(2)), 2)
+        assert optuna.logging.get_verbosity() == optuna.logging.DEBUG
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def test_optuna_writes_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    explore(TPE(n_startup_trials=2), World(planted_study(3)), 5)
+    assert capfd.readouterr() == ("", "")
