@@ -1,0 +1,60 @@
+"""What a run costs in floating-point operations, before it runs and while it does."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mixtune.recipe import Mixture
+from mixtune.sampler import RecipeDraw
+from mixtune.source import SourceFacts
+from mixtune.study import Study
+from mixtune.training.devloss import DevPool
+from mixtune.training.prepared import Prepared, Split
+from mixtune.training.proxy import Embedder, Features, open_proxy
+
+SAMPLED_STEPS = 1000
+"""Steps that are drawn to find what a step costs on average."""
+
+
+def search_flops(model: Embedder, split: Split) -> float:
+    """Cost of evaluating a split: its queries and documents encoded, and every query against every document."""
+    encoding = model.encode_flops(split.queries) + model.encode_flops(split.documents)
+    return encoding + model.flops.similarity(len(split.queries), len(split.documents))
+
+
+def pool_flops(model: Embedder, pool: DevPool) -> float:
+    """Cost of one dev loss: its queries and documents encoded, and its dot products."""
+    encoding = model.encode_flops(pool.queries) + model.encode_flops(pool.documents)
+    return encoding + model.flops.similarity(pool.products, 1)
+
+
+def fresh_run_flops(study: Study, facts: Mapping[str, SourceFacts], prepared: Prepared, table: Features) -> float:
+    """Expected cost of one fresh full-length run at proportional weights with its dev evaluation.
+
+    This is the unit of Budget.runs. Batches are drawn as a run would draw them, and only their lengths are read.
+
+    Args:
+        study: may be unprepared.
+        facts: what reading the sources showed.
+        prepared: the study's arrays.
+        table: the feature table; only its lengths and embedding size are read.
+
+    Raises:
+        ModelError: the model cannot be trained as the study asks.
+        DataError: a target has fewer than 2 dev queries with a positive.
+    """
+    model = open_proxy(study.model, study.proxy, table)
+    rows = {name: np.arange(len(prepared.sources[name].queries)) for name in study.names}
+    mixture = Mixture.normalised({name: float(facts[name].rows) for name in study.names})
+    draw = RecipeDraw(rows, mixture, study.proxy.batch_size, study.seed)
+    sampled = min(study.proxy.steps, SAMPLED_STEPS)
+    total = 0.0
+    for _ in range(sampled):
+        name, chosen = draw.draw()
+        pairs = prepared.sources[name]
+        total += model.step_flops(pairs.queries[chosen], pairs.documents[chosen])
+    dev = 0.0
+    for name, target in prepared.targets.items():
+        products = DevPool(name, target, np.ones(len(target.dev.queries), dtype=bool)).products
+        dev += search_flops(model, target.dev) + model.flops.similarity(products, 1)
+    return total * study.proxy.steps / max(1, sampled) + dev

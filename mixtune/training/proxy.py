@@ -1,0 +1,254 @@
+"""The proxy at work: what is trainable of a base model, turning rows of the feature table into embeddings."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from sentence_transformers import SentenceTransformer
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from mixtune.errors import ModelError
+from mixtune.study import Proxy
+from mixtune.training import models
+from mixtune.training.encoder import length_batches, model_inputs
+from mixtune.training.flops import LENGTH, SEQUENCES, Flops, measure
+from mixtune.training.prepared import Floats, Rows
+from mixtune.training.truncated import continue_from, layer_list
+
+
+class Features(Protocol):
+    """What a proxy reads of the feature table: one row per distinct text."""
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int32]:
+        """Tokens per text, shape (n,)."""
+        ...
+
+    @property
+    def embeddings(self) -> Floats:
+        """The base model's embeddings, shape (n, dim), normalised."""
+        ...
+
+    def tokens(self, rows: Rows) -> Sequence[npt.NDArray[np.int32]]:
+        """Token numbers of the given texts."""
+        ...
+
+    def states(self, layers: int, rows: Rows) -> Sequence[npt.NDArray[np.uint16]]:
+        """Hidden states that enter the last `layers` layers, per text (tokens, width), as bf16 bits."""
+        ...
+
+
+class Embedder(Protocol):
+    """What an evaluation needs of a model."""
+
+    @property
+    def flops(self) -> Flops:
+        """What its work costs."""
+        ...
+
+    def encode(self, rows: Rows) -> Floats:
+        """Embeddings of texts, (len(rows), dim), normalised."""
+        ...
+
+    def encode_flops(self, rows: Rows) -> float:
+        """Cost of `encode`."""
+        ...
+
+
+class BaseModel:
+    """The untrained base model, read from the table: an Embedder whose encoding costs nothing any more."""
+
+    def __init__(self, table: Features) -> None:
+        self._embeddings = np.asarray(table.embeddings)
+        self.flops = Flops(dim=int(self._embeddings.shape[1]))
+
+    def encode(self, rows: Rows) -> Floats:
+        """Embeddings from the table."""
+        return self._embeddings[rows]
+
+    def encode_flops(self, rows: Rows) -> float:
+        """Nothing is computed."""
+        return 0.0
+
+
+class ProxyModel(ABC):
+    """A trainable model on top of what is frozen and cached. One instance serves trial after trial: see `reset`.
+
+    module holds what runs and nothing else, all of it trainable; device is where it is. Embeddings are normalised.
+    flops counts its work, dtype is what matrix products are computed in (None: float32).
+    """
+
+    def __init__(self, table: Features, module: nn.Module, flops: Flops, dtype: torch.dtype | None = None) -> None:
+        self.table = table
+        self.module = module.requires_grad_(True)
+        self.flops = flops
+        self.device = next(module.parameters()).device
+        self._dtype = dtype
+        self._lengths = np.asarray(table.lengths)
+        self._initial = {name: value.clone() for name, value in module.state_dict().items()}
+
+    @abstractmethod
+    def forward(self, rows: Rows) -> Tensor:
+        """Embeddings of one batch of texts as the module gives them, (len(rows), dim)."""
+
+    def embed(self, rows: Rows) -> Tensor:
+        """Embed one batch of texts, in the module's present mode and with gradient: (len(rows), dim), float32."""
+        with torch.autocast(self.device.type, dtype=self._dtype or torch.bfloat16, enabled=self._dtype is not None):
+            embeddings = self.forward(rows)
+        return F.normalize(embeddings.float(), dim=-1)
+
+    @property
+    def parameters(self) -> Mapping[str, nn.Parameter]:
+        """The trainable parameters by name."""
+        return dict(self.module.named_parameters())
+
+    def reset(self) -> None:
+        """Go back to the base model."""
+        self.module.load_state_dict(self._initial)
+
+    def encode(self, rows: Rows) -> Floats:
+        """Embed any number of texts in evaluation mode, without gradient: (len(rows), dim)."""
+        self.module.eval()
+        embeddings = np.empty((len(rows), self.flops.dim), dtype=np.float32)
+        with torch.inference_mode():
+            for positions in self._batches(rows):
+                embeddings[positions] = self.embed(rows[positions]).cpu().numpy()
+        return embeddings
+
+    def encode_flops(self, rows: Rows) -> float:
+        """Cost of `encode`."""
+        return sum(self.flops.encode(len(some), self._width(rows[some])) for some in self._batches(rows))
+
+    def step_flops(self, queries: Rows, documents: Rows) -> float:
+        """Cost of one training step on pairs, the two sides padded apart; similarity forward and backward."""
+        sides = sum(self.flops.train(len(rows), self._width(rows)) for rows in (queries, documents))
+        return sides + 3 * self.flops.similarity(len(queries), len(documents))
+
+    def _width(self, rows: Rows) -> int:
+        return int(self._lengths[rows].max())
+
+    def _batches(self, rows: Rows) -> Iterator[Rows]:
+        return length_batches(self._lengths[rows])
+
+
+class HeadProxy(ProxyModel):
+    """One dense layer, identity at the start and without bias, on the base model's frozen embeddings. Always fp32."""
+
+    def __init__(self, table: Features) -> None:
+        # A plain view: fancy indexing of the memmap subclass is several times slower.
+        self._embeddings = np.asarray(table.embeddings)
+        dim = int(self._embeddings.shape[1])
+        dense = nn.Linear(dim, dim, bias=False)
+        nn.init.eye_(dense.weight)
+        weight = 2.0 * dim * dim
+        super().__init__(table, dense, Flops(dim=dim, sequence=weight, sequence_backward=weight))
+
+    def forward(self, rows: Rows) -> Tensor:
+        """Embeddings through the dense layer."""
+        return torch.as_tensor(self.module(torch.from_numpy(self._embeddings[rows])))
+
+    def _batches(self, rows: Rows) -> Iterator[Rows]:
+        for start in range(0, len(rows), 8192):
+            yield np.arange(start, min(start + 8192, len(rows)))
+
+
+class LayersProxy(ProxyModel):
+    """The last layers of a transformer, on the cached hidden states that enter them."""
+
+    def __init__(self, table: Features, model: SentenceTransformer, layers: int, precision: str) -> None:
+        _drop_pooler(model)
+        module = continue_from(model, layers).requires_grad_(True)
+        self._layers = layers
+        states = torch.zeros(SEQUENCES, LENGTH, int(_transformer(model).config.hidden_size), device=model.device)
+        mask = torch.ones(SEQUENCES, LENGTH, dtype=torch.long, device=model.device)
+        flops = measure(
+            module,
+            lambda: module(states, mask),
+            dim=int(table.embeddings.shape[1]),
+            attention=layers * _attention(model),
+        )
+        super().__init__(table, module, flops, models.autocast_dtype(precision))
+
+    def forward(self, rows: Rows) -> Tensor:
+        """Embeddings from the states that enter the trained layers, padded on the right."""
+        states = self.table.states(self._layers, rows)
+        lengths = np.array([len(one) for one in states])
+        mask = np.arange(lengths.max()) < lengths[:, None]
+        padded = np.zeros((*mask.shape, states[0].shape[1]), dtype=np.int16)
+        padded[mask] = np.concatenate(states).view(np.int16)
+        inputs = torch.from_numpy(padded).view(torch.bfloat16).to(self.device).float()
+        return torch.as_tensor(self.module(inputs, torch.from_numpy(mask.astype(np.int64)).to(self.device)))
+
+
+class FullProxy(ProxyModel):
+    """A whole sentence-transformers model, on cached tokens. Static embeddings multiply nothing and cost nothing."""
+
+    def __init__(self, table: Features, model: SentenceTransformer, precision: str) -> None:
+        self._model = model
+        dim = int(table.embeddings.shape[1])
+        if models.is_static(model):
+            super().__init__(table, model, Flops(dim=dim))
+            return
+        _drop_pooler(model)
+        model.requires_grad_(True)
+        inputs = model_inputs(model, [np.zeros(LENGTH, dtype=np.int32)] * SEQUENCES)
+        flops = measure(
+            model,
+            lambda: model(dict(inputs))["sentence_embedding"],
+            dim=dim,
+            attention=len(layer_list(model)) * _attention(model),
+        )
+        super().__init__(table, model, flops, models.autocast_dtype(precision))
+
+    def forward(self, rows: Rows) -> Tensor:
+        """Embeddings from tokens."""
+        inputs = model_inputs(self._model, self.table.tokens(rows))
+        return torch.as_tensor(self._model(inputs)["sentence_embedding"])
+
+
+def open_proxy(model: str, proxy: Proxy, table: Features) -> ProxyModel:
+    """Build what a study's proxy trains, at the base model's values. `head` loads no model at all.
+
+    Raises:
+        ModelError: the model is not there, or cannot be trained as asked.
+    """
+    kind, _, layers = proxy.trainable.partition(":")
+    if proxy.trainable == "head":
+        return HeadProxy(table)
+    if proxy.trainable != "all" and not (kind == "last" and layers.isdecimal()):
+        raise ModelError(
+            f"proxy.trainable is {proxy.trainable!r}: use 'head', 'all', or 'last:n' with n the number of layers"
+        )
+    base = models.load(models.resolve(model), proxy.max_length)
+    if kind == "all":
+        return FullProxy(table, base, proxy.precision)
+    return LayersProxy(table, base, int(layers), proxy.precision)
+
+
+def _drop_pooler(model: SentenceTransformer) -> None:
+    """Take off a pooler that nothing reads, so that it never runs: sentence-transformers pools the last states."""
+    transformer = _transformer(model)
+    if getattr(transformer, "pooler", None) is not None:
+        transformer.register_module("pooler", None)
+
+
+def _attention(model: SentenceTransformer) -> float:
+    """Forward operations of one attention layer per sequence and squared length: two products of its full width."""
+    config = _transformer(model).config
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return 4.0 * int(config.num_attention_heads) * int(size)
+
+
+def _transformer(model: SentenceTransformer) -> PreTrainedModel:
+    transformer = getattr(model[0], "model", None)
+    if not isinstance(transformer, PreTrainedModel):
+        raise ModelError(
+            f"a model that starts with {type(model[0]).__name__} cannot be trained as a proxy: use a transformer or"
+            " StaticEmbedding model, or proxy.trainable: head"
+        )
+    return transformer

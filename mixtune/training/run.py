@@ -1,0 +1,94 @@
+"""A training run under way: a proxy, its optimiser, the draw of batches, and what went into it so far."""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+
+import torch
+
+from mixtune.errors import TrainingError
+from mixtune.recipe import Mixture
+from mixtune.sampler import RecipeDraw
+from mixtune.study import Proxy
+from mixtune.training.losses import LOSSES
+from mixtune.training.optimiser import Optimiser
+from mixtune.training.prepared import Pairs, Rows
+from mixtune.training.proxy import ProxyModel
+
+
+class Run:
+    """Steps of training on batches from a draw.
+
+    exposure counts the steps per source that went into the parameters; flops what the ordinary steps cost; losses
+    holds the training loss of each ordinary step per source. Dropout takes torch's global generator.
+
+    Args:
+        model: the proxy to train, at the values to start from.
+        settings: loss, temperature, batch size, rate and schedule.
+        sources: training pairs of every source that may be drawn.
+        rows: the pairs of each source that are used, same keys in the same order.
+        mixture: weight per source.
+        seed: seed of the draw of batches.
+        horizon: steps that the schedule spans, None for a constant rate.
+    """
+
+    def __init__(
+        self,
+        model: ProxyModel,
+        settings: Proxy,
+        *,
+        sources: Mapping[str, Pairs],
+        rows: Mapping[str, Rows],
+        mixture: Mixture,
+        seed: int,
+        horizon: int | None = None,
+    ) -> None:
+        self.model = model
+        self.settings = settings
+        self.sources = sources
+        self.rows = rows
+        self.draw = RecipeDraw(rows, mixture, settings.batch_size, seed)
+        self.optimiser = Optimiser(model.parameters, settings, horizon)
+        self.exposure: defaultdict[str, float] = defaultdict(float)
+        self.losses: defaultdict[str, list[float]] = defaultdict(list)
+        self.flops = 0.0
+        self._loss = LOSSES[settings.loss]
+
+    def learn(self, source: str, rows: Rows) -> float:
+        """One optimiser step on pairs of a source, nothing counted; return the loss, finite or not."""
+        pairs = self.sources[source]
+        queries, documents = pairs.queries[rows], pairs.documents[rows]
+        device = self.model.device
+        loss = self._loss(
+            self.model.embed(queries),
+            self.model.embed(documents),
+            torch.from_numpy(pairs.groups[rows]).to(device),
+            torch.from_numpy(documents).to(device),
+            self.settings.temperature,
+        )
+        self.optimiser.step(loss)
+        return loss.item()
+
+    def step_flops(self, source: str, rows: Rows) -> float:
+        """Cost of `learn`."""
+        pairs = self.sources[source]
+        return self.model.step_flops(pairs.queries[rows], pairs.documents[rows])
+
+    def advance(self) -> None:
+        """One ordinary step on the next batch of the draw.
+
+        Raises:
+            TrainingError: the loss is not finite.
+        """
+        source, rows = self.draw.draw()
+        self.model.module.train()
+        loss = self.learn(source, rows)
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"the loss is {loss} at step {self.optimiser.position + 1}, on a batch of source {source!r}: lower"
+                f" learning_rate ({self.settings.rate:g}) or raise temperature ({self.settings.temperature:g}) of proxy"
+            )
+        self.optimiser.position += 1
+        self.exposure[source] += 1.0
+        self.losses[source].append(loss)
+        self.flops += self.step_flops(source, rows)

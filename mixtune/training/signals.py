@@ -1,0 +1,129 @@
+"""The end of a round of Inf-DDS: probe sources, measure their influence on the targets, merge what helped."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from mixtune.errors import TrainingError
+from mixtune.recipe import FloatArray, Mixture
+from mixtune.sampler import RecipeDraw
+from mixtune.training.cost import pool_flops
+from mixtune.training.devloss import DevPool
+from mixtune.training.merge import merge_for
+from mixtune.training.randomness import own_randomness
+from mixtune.training.run import Run
+from mixtune.trial import Influence, Probe
+
+SMALLEST_LOSS = 0.01
+"""A dev loss below this counts as this when a fall is put in relation to it."""
+
+_PROBES = 0x70726F6265
+
+
+@dataclass(frozen=True, slots=True)
+class RoundEnd:
+    """What the end of a round showed. Fields as in Measurement; exposure is that of the merge alone."""
+
+    dev_loss: Mapping[str, float]
+    influence: Mapping[str, Influence]
+    merge: str
+    merge_weights: Mapping[str, float]
+    exposure: Mapping[str, float]
+    flops: float
+
+
+def end_round(
+    run: Run, pools: Mapping[str, DevPool], importances: Mapping[str, float], probe: Probe, seed: int
+) -> RoundEnd:
+    """Probe and merge, steps 1 to 4 of a round of Inf-DDS (arXiv 2601.21759).
+
+    Each source is probed from the same parameters and optimiser state with probe.steps steps at the current rate,
+    dropout as in training, then both are put back. Its influence is the relative fall of the dev loss,
+    D_ij = (L0_j - L_ij) / max(L0_j, 0.01), weighted over targets; its standard error comes from the paired
+    differences per dev query, L0_j taken as known. The run's parameters become
+    theta + epsilon * sum_i a_i delta_i over the sources with a positive influence (see merge); its draw, random
+    numbers and optimiser state are as before, and its schedule moves on by probe.steps. A source whose dev loss is
+    not finite is dropped. (The influence is the paper's; dev loss, relative gain, optimiser copies and errors ours.)
+
+    Args:
+        run: the run, behind its ordinary steps.
+        pools: per target the dev queries that influence is measured on.
+        importances: weight per target, summing to 1.
+        probe: what to probe and how to merge.
+        seed: decides the probes' batches and dropout; which other sources are probed makes no difference.
+
+    Raises:
+        TrainingError: the dev loss before probing is not finite.
+    """
+    model, optimiser = run.model, run.optimiser
+    draw = RecipeDraw(run.rows, Mixture.uniform(probe.sources), run.settings.batch_size, _seed(seed, 0))
+    before = dev_losses(run, pools)
+    lost = [name for name, losses in before.items() if not np.isfinite(losses).all()]
+    if lost:
+        raise TrainingError(
+            f"the dev loss of target {lost[0]!r} is not finite after step {optimiser.position}: lower"
+            f" proxy.learning_rate ({run.settings.rate:g}) or raise proxy.temperature ({run.settings.temperature:g})"
+        )
+    measuring = sum(pool_flops(model, pool) for pool in pools.values())
+    flops = measuring
+    merge = merge_for(probe)
+    influences: dict[str, Influence] = {}
+    start = optimiser.snapshot()
+    theta = parameters_to_vector(optimiser.parameters.values()).detach().clone()
+    for source in probe.sources:
+        with own_randomness(model.device, _seed(seed, 1 + list(run.rows).index(source))):
+            model.module.train()
+            for _ in range(probe.steps):
+                rows = draw.draw_from(source)
+                run.learn(source, rows)
+                flops += run.step_flops(source, rows)
+        influence = influence_of(before, dev_losses(run, pools), importances)
+        flops += measuring
+        influences[source] = influence
+        if influence.value is not None and influence.error is not None:
+            change = parameters_to_vector(optimiser.parameters.values()).detach() - theta
+            merge.add(source, influence.value, influence.error, change)
+        optimiser.restore(start)
+    weights, change_of_all = merge.result()
+    if change_of_all is not None:
+        vector_to_parameters(theta.add_(change_of_all, alpha=probe.epsilon), optimiser.parameters.values())
+    optimiser.position += probe.steps
+    return RoundEnd(
+        dev_loss={name: float(losses.mean()) for name, losses in before.items()},
+        influence=influences,
+        merge="no_merge" if change_of_all is None else "merged",
+        merge_weights=weights,
+        exposure={source: probe.steps * weight * probe.epsilon for source, weight in weights.items()},
+        flops=flops,
+    )
+
+
+def dev_losses(run: Run, pools: Mapping[str, DevPool]) -> dict[str, FloatArray]:
+    """Dev loss per query of each target, each an array of shape (q,), at the run's present parameters."""
+    return {
+        name: pool.losses(run.model.encode(pool.queries), run.model.encode(pool.documents), run.settings.temperature)
+        for name, pool in pools.items()
+    }
+
+
+def influence_of(
+    before: Mapping[str, FloatArray], after: Mapping[str, FloatArray], importances: Mapping[str, float]
+) -> Influence:
+    """Influence from paired per-query dev losses; its values are None where one after probing is not finite."""
+    if not all(np.isfinite(losses).all() for losses in after.values()):
+        return Influence(None, None)
+    gains: dict[str, float] = {}
+    errors: dict[str, float] = {}
+    for name, losses in before.items():
+        fall = (losses - after[name]) / max(float(losses.mean()), SMALLEST_LOSS)
+        gains[name] = float(fall.mean())
+        errors[name] = float(fall.std(ddof=1) / np.sqrt(len(fall)))
+    value = sum(importances[name] * gain for name, gain in gains.items())
+    error = sum((importances[name] * error) ** 2 for name, error in errors.items()) ** 0.5
+    return Influence(value, error, gains, errors)
+
+
+def _seed(seed: int, part: int) -> int:
+    return int(np.random.SeedSequence([seed, _PROBES, part]).generate_state(1)[0])

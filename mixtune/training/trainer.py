@@ -1,0 +1,196 @@
+"""The trainer of real text encoders: prepares a study and runs its trials."""
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from mixtune.errors import TrainingError
+from mixtune.recipe import Recipe
+from mixtune.study import Preparation, Proxy, Study
+from mixtune.training import models, prepare
+from mixtune.training.base import Progress, Report, Task
+from mixtune.training.checkpoint import Checkpoint, Standing, load_checkpoint, save_checkpoint
+from mixtune.training.devloss import DevPool
+from mixtune.training.examination import examine
+from mixtune.training.features import FeatureTable
+from mixtune.training.prepared import Pairs, Prepared, Rows
+from mixtune.training.proxy import BaseModel, ProxyModel, open_proxy
+from mixtune.training.randomness import own_randomness, rng_state, set_rng_state
+from mixtune.training.run import Run
+from mixtune.training.signals import RoundEnd, end_round
+from mixtune.trial import Cost, Measurement, Outcome, Role
+
+REPORTS = 10
+"""How often a run reports on its way."""
+
+CONTINUED = frozenset({Role.ROUND, Role.REFERENCE})
+"""Roles whose runs leave a checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a worker keeps from trial to trial: a study's arrays, and its proxy with the model loaded."""
+
+    prepared: Prepared
+    model: ProxyModel
+
+
+@lru_cache(maxsize=1)
+def open_bench(root: Path, key: str, model: str, proxy: Proxy) -> Bench:
+    """Open what the trials of a study share, once per process."""
+    table = FeatureTable(root, models.resolve(model), max_length=proxy.max_length, precision=proxy.precision)
+    return Bench(prepare.load_prepared(root, key), open_proxy(model, proxy, table))
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderTrainer:
+    """Trains sentence-transformers models on real text: an implementation of mixtune.training.base.Trainer.
+
+    A worker process opens a study's arrays and model once and resets the model for each trial. A round is scored on
+    the dev queries that influence is not measured on, and its dev loss is that of the others; other roles take all
+    dev queries for both. A survey trains nothing and reads the base model's embeddings from the cache.
+
+    Runs of equal study, proposal, seed and parent are equal bit for bit at an equal number of torch threads, and a
+    chain of rounds without probes equals one run of all its steps at a constant rate. Measurement.step is the
+    position of the schedule: a round that probes moves it on by the steps of one probe.
+
+    Args:
+        root: the cache folder.
+    """
+
+    root: Path
+
+    @property
+    def provides(self) -> frozenset[str]:
+        """All fields of a Measurement."""
+        return frozenset(Measurement.__dataclass_fields__)
+
+    def prepare(self, study: Study, progress: Progress) -> Preparation:
+        """Read the data and compute everything that is needed once per study; a second call finds it done."""
+        return prepare.prepare(study, self.root, progress)
+
+    def train(self, study: Study, task: Task, report: Report) -> Outcome:
+        """Run one trial.
+
+        Raises:
+            TrainingError: a loss is not finite, a checkpoint is missing or torn, or the recipe does not fit the study.
+        """
+        began = time.perf_counter()
+        bench = open_bench(self.root, study.prepared.key, study.model, study.proxy)
+        return run_trial(study, task, bench, report, began)
+
+
+def run_trial(study: Study, task: Task, bench: Bench, report: Report, began: float) -> Outcome:
+    """Train, end the round, save and evaluate one trial on an open bench; began is its time.perf_counter()."""
+    proposal, model = task.proposal, bench.model
+    end: RoundEnd | None = None
+    with own_randomness(model.device, task.seed):
+        run = _begin(study, task, bench)
+        every = max(1, round(proposal.steps / REPORTS))
+        for step in range(1, proposal.steps + 1):
+            run.advance()
+            if step % every == 0 and step < proposal.steps:
+                report(step, None)
+        if proposal.probe is not None:
+            pools = {name: DevPool(name, target, target.signal) for name, target in bench.prepared.targets.items()}
+            end = end_round(run, pools, _importances(study), proposal.probe, task.seed)
+            for source, exposure in end.exposure.items():
+                run.exposure[source] += exposure
+        if proposal.role in CONTINUED:
+            save_checkpoint(_checkpoint(run), task.checkpoint)
+    untrained = proposal.steps == 0 and proposal.parent is None and end is None
+    found = examine(study, bench.prepared, BaseModel(model.table) if untrained else model, proposal)
+    report(proposal.steps, found.score)
+    measurement = Measurement(
+        step=run.optimiser.position,
+        score=found.score,
+        dev=found.dev,
+        test=found.test,
+        loss={source: float(np.mean(losses)) for source, losses in sorted(run.losses.items())},
+        dev_loss=end.dev_loss if end else found.dev_loss,
+        influence=end.influence if end else {},
+        merge=end.merge if end else "",
+        merge_weights=end.merge_weights if end else {},
+        receipt=run.draw.receipt(),
+        exposure=dict(sorted(run.exposure.items())),
+        cost=Cost(
+            train=run.flops,
+            probe=end.flops if end else 0.0,
+            dev=found.dev_flops,
+            test=found.test_flops,
+            seconds=time.perf_counter() - began,
+        ),
+        checkpoint=task.checkpoint.name if proposal.role in CONTINUED else None,
+    )
+    return Outcome(measurement, found.scores)
+
+
+def kept_rows(pairs: Pairs, source: str, recipe: Recipe) -> Rows:
+    """Pair numbers that static pruning keeps, in order: the best by base-model cosine, ties by order."""
+    total = len(pairs.queries)
+    best = np.argsort(-pairs.similarity, kind="stable")[: recipe.pruning.rows(source, total)]
+    return np.sort(best)
+
+
+def _begin(study: Study, task: Task, bench: Bench) -> Run:
+    """Put the model where the run starts: at the base, or where the parent's checkpoint stands."""
+    proposal, model = task.proposal, bench.model
+    strange = sorted(name for name, weight in proposal.recipe.mixture.items() if weight > 0 and name not in study.names)
+    if strange:
+        raise TrainingError(f"the recipe gives weight to {', '.join(strange)}; the study has {', '.join(study.names)}")
+    if proposal.parent is not None and task.parent is None:
+        raise TrainingError(f"the run goes on from trial {proposal.parent}, but no checkpoint of it was given")
+    parent = load_checkpoint(task.parent) if task.parent is not None else None
+    sources = {name: bench.prepared.sources[name] for name in study.names}
+    model.reset()
+    run = Run(
+        model,
+        study.proxy,
+        sources=sources,
+        rows={name: kept_rows(pairs, name, proposal.recipe) for name, pairs in sources.items()},
+        mixture=proposal.recipe.mixture,
+        seed=task.seed if parent is None else parent.standing.seed,
+        horizon=proposal.horizon,
+    )
+    if parent is not None:
+        _continue(run, parent, task.parent)
+    return run
+
+
+def _continue(run: Run, parent: Checkpoint, path: Path | None) -> None:
+    try:
+        run.model.module.load_state_dict(dict(parent.parameters))
+        run.optimiser.load(parent.optimiser)
+    except (RuntimeError, KeyError) as error:
+        raise TrainingError(f"checkpoint {path} is not of this proxy ({error}): run its trial again") from error
+    standing = parent.standing
+    run.optimiser.position = standing.position
+    run.exposure.update(standing.exposure)
+    # A source whose kept rows changed starts its walk anew: its old position means nothing in the new order.
+    rows = {name: len(numbers) for name, numbers in run.rows.items()}
+    sources = standing.draw.get("sources")
+    same = (
+        {n: where for n, where in sources.items() if rows.get(n) == standing.rows.get(n)}
+        if isinstance(sources, dict)
+        else {}
+    )
+    run.draw.restore({**standing.draw, "sources": same})
+    set_rng_state(run.model.device, parent.rng)
+
+
+def _checkpoint(run: Run) -> Checkpoint:
+    standing = Standing(
+        position=run.optimiser.position,
+        seed=run.draw.seed,
+        draw=run.draw.state(),
+        rows={name: len(numbers) for name, numbers in run.rows.items()},
+        exposure=dict(run.exposure),
+    )
+    return Checkpoint(standing, run.model.module.state_dict(), run.optimiser.tensors(), rng_state(run.model.device))
+
+
+def _importances(study: Study) -> dict[str, float]:
+    return dict(zip((target.name for target in study.targets), study.target_weights().tolist(), strict=True))

@@ -1,0 +1,149 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_study import bench_of, run_of, study_of, synthetic
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from mixtune.recipe import Recipe
+from mixtune.study import OFFLINE_MODEL, Proxy
+from mixtune.training import models
+from mixtune.training.base import Task
+from mixtune.training.cost import fresh_run_flops, pool_flops, search_flops
+from mixtune.training.devloss import DevPool
+from mixtune.training.features import FeatureTable
+from mixtune.training.losses import infonce
+from mixtune.training.proxy import ProxyModel, open_proxy
+from mixtune.training.trainer import run_trial
+from mixtune.trial import Proposal, Role
+
+TEXTS = 24
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> FeatureTable:
+    rng = np.random.default_rng(0)
+    words = [
+        "river",
+        "stone",
+        "lamp",
+        "cloud",
+        "garden",
+        "winter",
+        "market",
+        "bridge",
+        "paper",
+        "silver",
+        "engine",
+        "forest",
+    ]
+    texts = [" ".join(rng.choice(words, int(rng.integers(3, 60)))) + f" {i}" for i in range(TEXTS)]
+    table = FeatureTable(
+        tmp_path_factory.mktemp("cache"), models.resolve(OFFLINE_MODEL), max_length=48, precision="fp32"
+    )
+    rows, _ = table.add(texts, lambda what, done, total: None)
+    for layers in (1, 2):
+        table.freeze(layers, rows, lambda what, done, total: None)
+    return table
+
+
+@contextmanager
+def counted() -> Iterator[FlopCounterMode]:
+    # The fused attention kernels of the CPU have no formula in torch's counter; the plain products do.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        yield counter
+
+
+def opened(table: FeatureTable, trainable: str) -> ProxyModel:
+    return open_proxy(OFFLINE_MODEL, Proxy(trainable=trainable, precision="fp32", max_length=48), table)
+
+
+@pytest.mark.parametrize("trainable", ["head", "last:1", "last:2", "all"])
+def test_a_training_step_costs_what_torchs_counter_counts(table: FeatureTable, trainable: str) -> None:
+    model = opened(table, trainable)
+    queries, documents = np.arange(0, 24, 2), np.arange(1, 25, 2)
+    model.module.train()
+    with counted() as counter:
+        loss = infonce(model.embed(queries), model.embed(documents), torch.arange(12), torch.arange(12), 0.05)
+        loss.backward()
+    assert model.step_flops(queries, documents) == pytest.approx(counter.get_total_flops(), rel=0.02)
+
+
+@pytest.mark.parametrize("trainable", ["head", "last:1", "last:2", "all"])
+def test_encoding_costs_what_torchs_counter_counts(table: FeatureTable, trainable: str) -> None:
+    model = opened(table, trainable)
+    rows = np.arange(TEXTS)
+    with counted() as counter:
+        model.encode(rows)
+    assert model.encode_flops(rows) == pytest.approx(counter.get_total_flops(), rel=0.02)
+
+
+@pytest.mark.parametrize("trainable", ["head", "last:1", "all"])
+def test_an_untrained_proxy_is_the_base_model(table: FeatureTable, trainable: str) -> None:
+    rows = np.arange(8)
+    cosines = (opened(table, trainable).encode(rows) * table.embeddings[rows]).sum(axis=1)
+    assert cosines.min() > 0.9999
+
+
+@pytest.mark.parametrize("trainable", ["last:2", "all"])
+def test_every_parameter_of_a_proxy_is_trained(table: FeatureTable, trainable: str) -> None:
+    model = opened(table, trainable)
+    rows = np.arange(6)
+    infonce(model.embed(rows), model.embed(rows + 6), torch.arange(6), torch.arange(6), 0.05).backward()
+    assert [name for name, parameter in model.parameters.items() if parameter.grad is None] == []
+
+
+def test_dropout_is_on_in_training_steps_and_off_in_evaluation(table: FeatureTable) -> None:
+    model = opened(table, "last:1")
+    rows = np.arange(4)
+    model.module.train()
+    assert not torch.equal(model.embed(rows), model.embed(rows))
+    assert np.array_equal(model.encode(rows), model.encode(rows))
+
+
+def test_dot_products_of_a_search_and_of_a_dev_loss_are_counted() -> None:
+    synthetic_table, prepared = synthetic()
+    model = bench_of(synthetic_table, prepared).model
+    target = prepared.targets["left"]
+    with counted() as counter:
+        q, d = (torch.from_numpy(model.encode(rows)) for rows in (target.dev.queries, target.dev.documents))
+        q @ d.T
+    assert search_flops(model, target.dev) == counter.get_total_flops()
+    pool = DevPool("left", target, target.signal)
+    head = 2 * 16 * 16 * (len(pool.queries) + len(pool.documents))
+    negatives = len(target.negatives)
+    assert pool_flops(model, pool) == head + 2 * 16 * (20 * negatives + 20)
+
+
+def test_the_unit_of_a_budget_is_what_a_proportional_run_is_charged(tmp_path: Path) -> None:
+    synthetic_table, prepared = synthetic()
+    study = study_of(prepared)
+    expected = fresh_run_flops(study, study.prepared.sources, prepared, synthetic_table)
+    proposal = Proposal(Recipe(study.proportional()), study.proxy.steps, Role.SEARCH)
+    bench = bench_of(synthetic_table, prepared)
+    outcome = run_trial(study, Task(0, proposal, 99, tmp_path / "c"), bench, lambda step, score: None, 0.0)
+    assert outcome.measurement.cost.flops == pytest.approx(expected)
+
+
+def test_long_runs_cost_in_proportion_to_their_steps() -> None:
+    synthetic_table, prepared = synthetic()
+    study = study_of(prepared)
+
+    def cost(steps: int) -> float:
+        longer = replace(study, proxy=replace(study.proxy, steps=steps))
+        return fresh_run_flops(longer, study.prepared.sources, prepared, synthetic_table)
+
+    assert cost(5000) - cost(0) == pytest.approx(5 * (cost(1000) - cost(0)))
+
+
+def test_a_run_counts_the_cost_of_each_batch_it_draws() -> None:
+    synthetic_table, prepared = synthetic()
+    run = run_of(bench_of(synthetic_table, prepared), study_of(prepared), {"good": 1.0})
+    run.advance()
+    run.advance()
+    assert run.flops == 2 * run.step_flops("good", np.arange(16))

@@ -1,0 +1,80 @@
+import math
+
+import numpy as np
+import pytest
+
+from mixtune.errors import DataError
+from mixtune.training.devloss import DevPool
+from mixtune.training.prepared import PreparedTarget, Split
+
+
+def target(seed: int = 0, queries: int = 9, documents: int = 30) -> tuple[PreparedTarget, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    judged = [rng.choice(documents, int(rng.integers(1, 5)), replace=False) for _ in range(queries)]
+    grades = [np.where(rng.random(len(part)) < 0.3, 0, rng.integers(1, 3, len(part))) for part in judged]
+    for part in grades[:-1]:
+        part[0] = 1
+    grades[-1][:] = 0
+    split = Split(
+        np.arange(100, 100 + queries),
+        np.arange(500, 500 + documents),
+        np.concatenate([[0], np.cumsum([len(part) for part in judged])]),
+        np.concatenate(judged),
+        np.concatenate(grades).astype(np.float32),
+        False,
+    )
+    q, d = (rng.standard_normal((n, 6)) for n in (queries, documents))
+    q, d = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (q, d))
+    negatives = rng.choice(documents, 12, replace=False)
+    prepared = PreparedTarget(split, split, np.arange(queries) % 2 == 0, negatives)
+    return prepared, q.astype(np.float32), d.astype(np.float32)
+
+
+def by_hand(prepared: PreparedTarget, q: np.ndarray, d: np.ndarray, query: int, temperature: float) -> float:
+    split = prepared.dev
+    own = slice(split.starts[query], split.starts[query + 1])
+    positives = [int(j) for j, g in zip(split.judged[own], split.grades[own], strict=True) if g > 0]
+    rest = [int(j) for j in prepared.negatives if int(j) not in positives]
+    total = 0.0
+    for p in positives:
+        scores = [float(q[query].astype(float) @ d[j].astype(float)) / temperature for j in [p, *rest]]
+        total += math.log(sum(map(math.exp, scores))) - scores[0]
+    return total / len(positives)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_query_meets_one_positive_at_a_time_and_the_sampled_documents_that_are_not_its_own(seed: int) -> None:
+    prepared, q, d = target(seed)
+    pool = DevPool("t", prepared, np.ones(9, dtype=bool))
+    losses = pool.losses(q[pool.used], d[pool.positions], 0.07)
+    assert pool.used.tolist() == list(range(8)), "the last query has no positive"
+    assert losses == pytest.approx([by_hand(prepared, q, d, i, 0.07) for i in range(8)], rel=1e-9)
+
+
+def test_only_marked_queries_take_part() -> None:
+    prepared, q, d = target()
+    pool = DevPool("t", prepared, prepared.signal)
+    assert pool.used.tolist() == [0, 2, 4, 6]
+    losses = pool.losses(q[pool.used], d[pool.positions], 0.05)
+    assert losses == pytest.approx([by_hand(prepared, q, d, i, 0.05) for i in (0, 2, 4, 6)])
+
+
+def test_rows_are_those_of_the_feature_table() -> None:
+    prepared, _, _ = target()
+    pool = DevPool("t", prepared, prepared.signal)
+    assert np.array_equal(pool.queries, prepared.dev.queries[pool.used])
+    assert np.array_equal(pool.documents, prepared.dev.documents[pool.positions])
+    assert len(pool.documents) < len(prepared.dev.documents)
+
+
+def test_one_usable_query_is_refused() -> None:
+    prepared, _, _ = target()
+    with pytest.raises(DataError, match="'t' has 1 dev queries"):
+        DevPool("t", prepared, np.arange(9) == 3)
+
+
+def test_a_broken_embedding_shows_in_the_loss() -> None:
+    prepared, q, d = target()
+    pool = DevPool("t", prepared, prepared.signal)
+    q[2, 0] = np.nan
+    assert np.isnan(pool.losses(q[pool.used], d[pool.positions], 0.05)[1])
