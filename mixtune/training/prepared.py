@@ -1,13 +1,27 @@
 """What preparation leaves behind for trials: arrays of row numbers into one feature table per model, memory-mapped."""
 
-from collections.abc import Mapping
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock
+from pydantic import JsonValue as Json
+
+from mixtune.errors import DataError
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+
+_PAIRS = ("queries", "documents", "groups", "similarity")
+_SPLIT = ("queries", "documents", "starts", "judged", "grades")
+_SPLITS = ("dev", "test")
+_WORTH_MAPPING = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +76,92 @@ class Prepared:
 
     sources: Mapping[str, Pairs]
     targets: Mapping[str, PreparedTarget]
+
+
+def save(prepared: Prepared, folder: Path, record: Json) -> None:
+    """Write the arrays, and a JSON record beside them, as one folder that appears whole or not at all.
+
+    A folder that is there already is left as it is: its name is a content hash.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        for name, array in _arrays(prepared):
+            np.save(beside / f"{name}.npy", array)
+        contents: Json = {
+            "sources": list(prepared.sources),
+            "targets": list(prepared.targets),
+            "full": [[target.dev.full, target.test.full] for target in prepared.targets.values()],
+            "record": record,
+        }
+        (beside / "contents.json").write_text(json.dumps(contents))
+        beside.chmod(0o755)
+        with FileLock(folder.parent / ".lock"):
+            if not folder.exists():
+                beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def load(folder: Path) -> Prepared:
+    """Read what `save` wrote; large arrays are memory-mapped, and all are read-only.
+
+    Raises:
+        DataError: nothing was prepared there.
+    """
+    contents = _contents(folder)
+
+    def split(target: int, which: int) -> Split:
+        arrays = {field: _read(folder, f"target{target}.{_SPLITS[which]}.{field}") for field in _SPLIT}
+        return Split(**arrays, full=contents["full"][target][which])
+
+    return Prepared(
+        {
+            name: Pairs(*(_read(folder, f"source{i}.{field}") for field in _PAIRS))
+            for i, name in enumerate(contents["sources"])
+        },
+        {
+            name: PreparedTarget(
+                split(i, 0), split(i, 1), _read(folder, f"target{i}.signal"), _read(folder, f"target{i}.negatives")
+            )
+            for i, name in enumerate(contents["targets"])
+        },
+    )
+
+
+def load_record(folder: Path) -> Json:
+    """The JSON record that was saved with the arrays.
+
+    Raises:
+        DataError: nothing was prepared there.
+    """
+    record: Json = _contents(folder)["record"]
+    return record
+
+
+def _arrays(prepared: Prepared) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
+    for i, pairs in enumerate(prepared.sources.values()):
+        for field in _PAIRS:
+            yield f"source{i}.{field}", getattr(pairs, field)
+    for i, target in enumerate(prepared.targets.values()):
+        yield f"target{i}.signal", target.signal
+        yield f"target{i}.negatives", target.negatives
+        for which, split in zip(_SPLITS, (target.dev, target.test), strict=True):
+            for field in _SPLIT:
+                yield f"target{i}.{which}.{field}", getattr(split, field)
+
+
+def _contents(folder: Path) -> dict[str, Any]:
+    path = folder / "contents.json"
+    if not path.is_file():
+        raise DataError(f"nothing is prepared in {folder}: prepare the study on this machine first")
+    contents: dict[str, Any] = json.loads(path.read_text())
+    return contents
+
+
+def _read(folder: Path, name: str) -> npt.NDArray[Any]:
+    path = folder / f"{name}.npy"
+    # Small arrays (and empty ones, which cannot be mapped) are not worth a mapping each.
+    array: npt.NDArray[Any] = np.load(path, mmap_mode="r" if path.stat().st_size > _WORTH_MAPPING else None)
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,73 @@
+"""The app: every command under its verb, and one place where errors become messages."""
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
+
+import typer
+
+from mixtune.cli.check import check
+from mixtune.cli.database import remove, upgrade
+from mixtune.cli.exporting import export
+from mixtune.cli.reading import best, ls, show, trials
+from mixtune.cli.running import resume, run
+from mixtune.errors import MixtuneError
+
+ABOUT = """Tune the training mixture of a text retriever: how much of each source it should train on.
+
+Start with `mixtune run studies/quickstart.yaml`."""
+
+
+P = ParamSpec("P")
+
+
+def answering(command: Callable[P, None]) -> Callable[P, None]:
+    """Let a command answer an error that mixtune raises on purpose with its message and status 1.
+
+    MIXTUNE_DEBUG=1 shows the traceback instead.
+    """
+
+    @wraps(command)
+    def answered(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except MixtuneError as error:
+            if os.environ.get("MIXTUNE_DEBUG"):
+                raise
+            typer.echo(f"Error: {error}", err=True)
+            raise typer.Exit(1) from error
+
+    return answered
+
+
+def create_app() -> typer.Typer:
+    """Build the app. Called with `obj=Parts(...)` it uses those parts."""
+    app = typer.Typer(help=ABOUT, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+    commands: dict[str, Callable[..., None]] = {
+        "check": check,
+        "run": run,
+        "resume": resume,
+        "ls": ls,
+        "show": show,
+        "trials": trials,
+        "best": best,
+        "export": export,
+        "rm": remove,
+    }
+    for verb, command in commands.items():
+        app.command(verb)(answering(command))
+    database = typer.Typer(help="Look after the database.", no_args_is_help=True, rich_markup_mode=None)
+    database.command("upgrade")(answering(upgrade))
+    database.callback()(_database)
+    app.add_typer(database, name="db")
+    return app
+
+
+def _database() -> None:
+    """Look after the database."""
+
+
+def main() -> None:
+    """Entry point of the `mixtune` command."""
+    create_app()()

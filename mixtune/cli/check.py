@@ -1,0 +1,123 @@
+"""The check command."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue as Json
+from rich.console import Console
+
+from mixtune.cli.options import AsJson, File, print_json
+
+if TYPE_CHECKING:
+    from mixtune.cli.forecast import Forecast
+
+
+def check(file: File, as_json: AsJson = False) -> None:
+    """Look before running: rows, epochs, cost and disk of a study file. Runs no model.
+
+    Reads and tokenises the data, which the run then need not do. Refuses what cannot work.
+    """
+    from mixtune.cli.forecast import forecast
+    from mixtune.config import home, load
+
+    study = load(file).study
+    with _progress() as progress:
+        found = forecast(study, home().cache, _free, progress)
+    if as_json:
+        print_json(_document(found))
+    else:
+        _tell(found, file)
+
+
+def _free(folder: Path) -> int:
+    """Bytes free where a folder is, or will be."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Say on a terminal what is being read; stay quiet elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda what, done, total: None
+        return
+    with console.status("reading") as status:
+        yield lambda what, done, total: status.update(f"{what} {done:,} of {total:,}" if total else what)
+
+
+def _tell(found: "Forecast", file: Path) -> None:
+    from mixtune.report.tables import add_columns, flops, plain_table
+
+    study, console = found.study, Console()
+    title = "Sources (unique queries; epochs if sampled in proportion to size)"
+    table = plain_table(title)
+    add_columns(table, left=("source",), right=("rows", "queries", "share", "proxy epochs", "final epochs"))
+    proportional = study.proportional()
+    for name, facts in study.prepared.sources.items():
+        table.add_row(
+            name,
+            f"{facts.rows:,}",
+            f"{facts.unique_queries:,}",
+            f"{proportional[name]:.3f}",
+            f"{found.proxy_epochs[name]:.2f}",
+            f"{found.final_epochs[name]:.2f}",
+        )
+    console.print(table)
+    table = plain_table("Targets")
+    add_columns(table, left=("target",), right=("documents", "dev queries", "dev documents", "test queries"))
+    for name, each in study.prepared.targets.items():
+        counts = (each.documents, each.dev_queries, each.dev_pool, each.test_queries)
+        table.add_row(name, *(f"{count:,}" for count in counts))
+    console.print(table)
+    runs = found.search / study.prepared.run_flops
+    for line in (
+        f"One fresh run  {flops(study.prepared.run_flops)}",
+        f"Search         {flops(found.search)}, at most {runs:g} fresh runs",
+        f"Judging        {flops(found.judging)}, baselines and best on {study.final.seeds} seeds",
+        f"Encoding       {flops(found.encoding)}, {found.new:,} of {found.texts:,} texts are new",
+        f"Disk           {found.disk / 1e6:,.0f} MB in the cache",
+        *(f"Note: {note}" for note in found.notes),
+        f"\nNothing is in the way. Next: mixtune run {file}",
+    ):
+        console.print(line, markup=False, highlight=False)
+
+
+def _document(found: "Forecast") -> Json:
+    study = found.study
+    proportional = study.proportional()
+    return {
+        "name": study.name,
+        "sources": {
+            name: {
+                "rows": facts.rows,
+                "unique_queries": facts.unique_queries,
+                "tokens_per_pair": facts.tokens_per_pair,
+                "proportional": proportional[name],
+                "proxy_epochs": found.proxy_epochs[name],
+                "final_epochs": found.final_epochs[name],
+            }
+            for name, facts in study.prepared.sources.items()
+        },
+        "targets": {
+            name: {
+                "documents": each.documents,
+                "dev_queries": each.dev_queries,
+                "dev_documents": each.dev_pool,
+                "test_queries": each.test_queries,
+            }
+            for name, each in study.prepared.targets.items()
+        },
+        "run_flops": study.prepared.run_flops,
+        "search_flops": found.search,
+        "judging_flops": found.judging,
+        "encoding_flops": found.encoding,
+        "texts": found.texts,
+        "new_texts": found.new,
+        "disk_bytes": found.disk,
+        "notes": list(found.notes),
+    }

@@ -1,0 +1,52 @@
+"""The export command."""
+
+from contextlib import closing
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mixtune.cli.options import Db, Name, database, hint
+from mixtune.cli.parts import parts_of
+from mixtune.cli.reading import summary_of
+from mixtune.errors import ExportError, NotReady
+
+
+def export(
+    context: typer.Context,
+    name: Name,
+    out: Annotated[Path, typer.Option("--out", help="File or folder to write.", show_default=False)],
+    form: Annotated[str, typer.Option("--format", help="mixture or sentence-transformers.")] = "mixture",
+    db: Db = None,
+) -> None:
+    """Write the best recipe of a study for the trainer that you use."""
+    from mixtune.export import EXPORTERS
+    from mixtune.export.base import ExportRequest, MetricValue
+
+    if form not in EXPORTERS:
+        alike = get_close_matches(form, EXPORTERS, n=1)
+        hinted = f"did you mean {alike[0]!r}? " if alike else ""
+        raise ExportError(f"no export format {form!r}; {hinted}known: {', '.join(EXPORTERS)}")
+    url = database(db)
+    with closing(parts_of(context).open_store(url)) as store:
+        record = store.study(name)
+        summary = summary_of(store, name)
+    if summary.best is None:
+        raise NotReady(f"study {name!r} has no recipe to export yet: go on with `mixtune resume {name}{hint(url)}`")
+    metric = record.study.objective.metric
+    found = summary.best.judged.overall(record.study, metric)
+    value = (
+        MetricValue(metric) if found is None else MetricValue(metric, found.value, (found.low, found.high), found.seeds)
+    )
+    request = ExportRequest(
+        study=record.study,
+        trial=summary.best.trial,
+        recipe=summary.best.recipe,
+        metric=value,
+        created=record.updated,
+        out=out,
+        versions=summary.versions,
+    )
+    for path in EXPORTERS[form](request):
+        typer.echo(f"Wrote {path}")

@@ -1,0 +1,198 @@
+"""What a study would take, from its texts alone: no model runs."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mixtune.errors import DataError
+from mixtune.searchers.baselines import baseline_recipes
+from mixtune.source import SourceFacts
+from mixtune.study import Preparation, Study
+from mixtune.target import TargetFacts
+from mixtune.training.base import Progress
+from mixtune.training.cost import fresh_run_flops
+from mixtune.training.data import read_source, read_target
+from mixtune.training.examples import dev_signal, split_of
+from mixtune.training.features import FeatureTable
+from mixtune.training.models import load, resolve
+from mixtune.training.prepare import NEGATIVES, frozen_layers, used_rows
+from mixtune.training.prepared import Floats, Pairs, Prepared, PreparedTarget, Rows
+from mixtune.training.proxy import FullProxy
+from mixtune.training.texts import SourceText, TargetText
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What would happen.
+
+    study carries a preparation made of facts and the expected cost of a run. texts counts distinct texts, new those
+    that no study has encoded on this machine yet. Costs are floating-point operations: encoding of the new texts,
+    the search (None: it ends after a number of trials whose cost is the algorithm's to choose), and judging.
+    disk is the bytes that preparation adds to the cache. proxy_epochs and final_epochs are under proportional
+    weights. notes are what to look at before running.
+    """
+
+    study: Study
+    texts: int
+    new: int
+    encoding: float
+    search: float
+    judging: float
+    disk: int
+    proxy_epochs: Mapping[str, float]
+    final_epochs: Mapping[str, float]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lengths:
+    """A feature table of which only lengths and the width of an embedding are known."""
+
+    lengths: npt.NDArray[np.int32]
+    dim: int
+
+    @property
+    def embeddings(self) -> Floats:
+        return np.broadcast_to(np.zeros(1, dtype=np.float32), (len(self.lengths), self.dim))
+
+    def tokens(self, rows: Rows) -> Sequence[npt.NDArray[np.int32]]:
+        raise DataError("a forecast runs no model")
+
+    def states(self, layers: int, rows: Rows) -> Sequence[npt.NDArray[np.uint16]]:
+        raise DataError("a forecast runs no model")
+
+
+def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: Progress) -> Forecast:
+    """Read the data, tokenise it (kept in the cache for the run), and work out what the study would take.
+
+    Args:
+        study: the study of a file.
+        cache: the cache root.
+        free: bytes that are free at a folder.
+        progress: told what is being done.
+
+    Raises:
+        DataError: the data cannot be read, no mixture fits the space, or the disk is too small.
+        ModelError: the base model is not there, or cannot be trained as asked.
+    """
+    model = resolve(study.model)
+    table = FeatureTable(cache, model, max_length=study.proxy.max_length, precision=study.proxy.precision)
+    total = len(study.names) + len(study.targets)
+    sources: dict[str, SourceText] = {}
+    targets: dict[str, TargetText] = {}
+    for source in study.sources:
+        if source.name in study.names:
+            progress("reading", len(sources), total)
+            sources[source.name] = read_source(source, cache)
+    for target in study.targets:
+        progress("reading", len(sources) + len(targets), total)
+        targets[target.name] = read_target(target, cache)
+
+    def rows(texts: Sequence[str]) -> Rows:
+        return table.add(texts, progress)[0]
+
+    pairs = {
+        name: Pairs(rows(text.queries), rows(text.documents), np.arange(len(text)), np.zeros(len(text), np.float32))
+        for name, text in sources.items()
+    }
+    tasks = {target.name: _task(target.name, target.pool, targets[target.name], rows) for target in study.targets}
+    prepared = Prepared(pairs, tasks)
+    base = load(model, study.proxy.max_length)
+    dim = base.get_embedding_dimension() or 0
+    lengths = _Lengths(table.lengths, dim)
+    facts = {
+        name: SourceFacts(
+            rows=len(text),
+            unique_queries=len(set(text.queries)),
+            tokens_per_pair=float((table.lengths[pairs[name].queries] + table.lengths[pairs[name].documents]).mean()),
+            sha256=text.sha256,
+        )
+        for name, text in sources.items()
+    }
+    target_facts = {
+        name: TargetFacts(
+            dev_queries=len(text.dev.queries),
+            test_queries=len(text.test.queries),
+            documents=len(text.corpus),
+            dev_pool=len(tasks[name].dev.documents),
+            sha256=text.sha256,
+        )
+        for name, text in targets.items()
+    }
+    unit = fresh_run_flops(study, facts, prepared, lengths)
+    study = replace(study, preparation=Preparation("", facts, target_facts, unit, model.fingerprint))
+    try:
+        study.recipe(study.proportional())
+    except ValueError as error:
+        raise DataError(
+            f"the space of study {study.name!r} leaves nothing to search: {error}; raise space.max_epochs or "
+            f"space.cap, or lower final.steps"
+        ) from error
+    used, layers = used_rows(prepared), frozen_layers(study)
+    cached = table.have(used) if layers is None else table.have(used) & table.have(used, layers)
+    new = used[~cached]
+    encoder = FullProxy(lengths, base, study.proxy.precision)
+    disk = len(new) * 4 * dim + (2 * dim * int(lengths.lengths[new].sum()) if layers is not None else 0)
+    room = free(cache)
+    if disk > room:
+        raise DataError(
+            f"preparing study {study.name!r} needs {ceil(disk / 1e6):,} MB in {cache}, where {room // 10**6:,} MB are "
+            f"free: make room, set MIXTUNE_HOME to another disk, or lower the sources' limit"
+        )
+    return Forecast(
+        study=study,
+        texts=len(used),
+        new=len(new),
+        encoding=encoder.encode_flops(new) if len(new) else 0.0,
+        search=unit * min(study.budget.runs or np.inf, study.budget.trials or np.inf),
+        judging=unit * (len(baseline_recipes(study)) + 1) * study.final.seeds,
+        disk=disk,
+        proxy_epochs=_epochs(study, study.proxy.steps * study.proxy.batch_size),
+        final_epochs=_epochs(study, study.final_rows),
+        notes=tuple(_notes(study)),
+    )
+
+
+def _task(name: str, pool: int, text: TargetText, rows: Callable[[Sequence[str]], Rows]) -> PreparedTarget:
+    """A target whose candidate pool has its size but not yet its documents: those depend on embeddings."""
+    corpus = rows(text.corpus)
+    judged = {position for one in text.dev.judgements for position in one}
+    others = [position for position in range(len(corpus)) if position not in judged]
+    wanted = len(corpus) if pool == 0 else max(pool, len(judged))
+    positions = np.sort(np.array([*judged, *others], dtype=np.int64)[:wanted])
+    signal = dev_signal(name, len(text.dev.queries), np.random.default_rng(0))
+    negatives = np.arange(min(NEGATIVES, len(positions)))
+    everything = np.arange(len(corpus))
+    dev = split_of(text.dev, rows(text.dev.queries), corpus, positions)
+    test = split_of(text.test, rows(text.test.queries), corpus, everything)
+    return PreparedTarget(dev, test, signal, negatives)
+
+
+def _epochs(study: Study, drawn: int) -> dict[str, float]:
+    """Passes over each source when that many rows are drawn in proportion to size."""
+    proportional = study.proportional()
+    return {name: proportional[name] * drawn / rows for name, rows in study.rows.items()}
+
+
+def _notes(study: Study) -> Iterator[str]:
+    """What a person should look at before running."""
+    batch = study.proxy.batch_size
+    small = [name for name, rows in study.rows.items() if rows < batch]
+    if small:
+        yield f"{', '.join(small)}: fewer rows than a batch of {batch}, so their batches are smaller"
+    for name, facts in study.prepared.sources.items():
+        if facts.unique_queries < 0.9 * facts.rows:
+            yield f"{name}: {facts.rows - facts.unique_queries:,} of {facts.rows:,} rows repeat a query"
+    for name, found in study.prepared.targets.items():
+        if found.dev_queries < 50:
+            yield f"target {name}: {found.dev_queries} dev queries; below 50 the search sees little but noise"
+    if study.space.max_epochs is not None:
+        high = dict(zip(study.names, study.bounds()[1].tolist(), strict=True))
+        capped = [name for name in study.names if high[name] < study.space.cap.get(name, 1.0)]
+        if capped:
+            tightest = min(capped, key=lambda name: high[name])
+            yield f"space.max_epochs caps {len(capped)} sources, the tightest {tightest} at weight {high[tightest]:.3f}"

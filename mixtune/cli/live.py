@@ -1,0 +1,156 @@
+"""Watching a study run: a live table on a terminal, a line per event elsewhere."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from mixtune.cli.pace import Pace
+from mixtune.cli.trialtable import COLOURS, SOURCES_SHOWN, legend, role_name
+from mixtune.report.tables import add_columns, duration, flops, plain_table, scaled, spark
+from mixtune.store.base import StudyRecord
+from mixtune.trial import Trial, TrialState
+
+if TYPE_CHECKING:
+    from mixtune.tuning.tuner import Listener
+
+RECENT = 12
+"""Trials in the live table."""
+
+
+@contextmanager
+def watching(console: Console, record: StudyRecord) -> Iterator["Listener"]:
+    """A listener for this console: a live view on a terminal, else plain lines."""
+    if not console.is_terminal:
+        yield PlainListener(console)
+        return
+    view = LiveView(record)
+    with Live(view, console=console, refresh_per_second=4, transient=True):
+        yield view
+
+
+class LiveView:
+    """What is going on: preparation, then the newest trials with their progress, score, cost and weights."""
+
+    def __init__(self, record: StudyRecord) -> None:
+        self.record = record
+        self.trials: dict[int, Trial] = {}
+        self.steps: dict[int, int] = {}
+        self.planned: int | None = None
+        self.doing: tuple[str, int, int] | None = ("starting", 0, 0)
+        self.pace = Pace()
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Show how far preparation is."""
+        self.doing = (what, done, total)
+
+    def changed(self, record: StudyRecord, trial: Trial | None, planned: int | None) -> None:
+        """Take in a new state of a trial or of the study."""
+        self.record, self.planned, self.doing = record, planned, None
+        if trial is not None:
+            known = self.trials.get(trial.number)
+            if trial.state.finished and (known is None or not known.state.finished):
+                self.pace.finished(time.monotonic())
+            self.trials[trial.number] = trial
+            self.steps.pop(trial.number, None)
+
+    def progress(self, number: int, step: int, score: float | None) -> None:
+        """Take in the step of a running trial."""
+        self.steps[number] = step
+
+    def __rich__(self) -> RenderableType:
+        """The view as it stands."""
+        study = self.record.study
+        if self.doing is not None:
+            what, done, total = self.doing
+            parts = Table.grid(padding=(0, 1))
+            bar = ProgressBar(total=total or None, completed=done, width=24, pulse=not total)
+            parts.add_row(f"Study {study.name}:", what, bar, f"{done:,} of {total:,}" if total else "")
+            return parts
+        return Group(self._headline(), self._table(), Text(legend(study.names), style="dim"))
+
+    def _headline(self) -> Text:
+        finished = sum(trial.state.finished for trial in self.trials.values())
+        text = f"Study {self.record.study.name}: {self.record.state.value}, trial {max(self.trials, default=0)}"
+        if self.planned is not None:
+            done = max(self.trials, default=-1) + 1 - sum(not t.state.finished for t in self.trials.values())
+            left = self.pace.remaining(self.planned - done, time.monotonic())
+            text += f" of {self.planned}"
+            text += "" if left is None else f", about {duration(left)} left"
+        return Text(text if finished or self.trials else f"Study {self.record.study.name}: starting workers")
+
+    def _table(self) -> Table:
+        study = self.record.study
+        table = plain_table()
+        add_columns(table, right=("trial",))
+        add_columns(table, left=("role", "state"), right=("score", "FLOP"))
+        table.add_column("weights", no_wrap=True)
+        for number in sorted(self.trials)[-RECENT:]:
+            trial = self.trials[number]
+            found = trial.measurement
+            state = trial.state.value
+            if trial.state is TrialState.RUNNING and trial.proposal.steps:
+                state = f"{self.steps.get(number, 0)}/{trial.proposal.steps}"
+            table.add_row(
+                str(number),
+                role_name(trial.role, trial.proposal.label),
+                Text(state, style=COLOURS[trial.state.value]),
+                "" if found is None or found.score is None else f"{found.score:.4f}",
+                "" if found is None else scaled(found.cost.flops).rstrip(),
+                spark(trial.proposal.recipe.mixture, study.names[:SOURCES_SHOWN]),
+            )
+        return table
+
+
+class PlainListener:
+    """One line per event, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.doing = ""
+        self.pace = Pace()
+        self.seen: set[int] = set()
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Say once what preparation is at."""
+        if what != self.doing:
+            self.doing = what
+            self._say(f"preparing: {what}" + (f" ({total:,})" if total else ""))
+
+    def changed(self, record: StudyRecord, trial: Trial | None, planned: int | None) -> None:
+        """Say how a trial ended, and what becomes of the study."""
+        if trial is None:
+            self._say(
+                f"study {record.study.name}: {record.state.value}" + (f" ({record.reason})" if record.reason else "")
+            )
+        elif trial.state.finished:
+            self._say(self._ended(trial, planned))
+
+    def progress(self, number: int, step: int, score: float | None) -> None:
+        """Stay quiet: steps are for terminals."""
+
+    def _ended(self, trial: Trial, planned: int | None) -> str:
+        self.pace.finished(time.monotonic())
+        self.seen.add(trial.number)
+        line = f"trial {trial.number}" + (f" of {planned}" if planned is not None else "")
+        line += f" {trial.role.value} {trial.proposal.label}".rstrip() + f" {trial.state.value}"
+        found = trial.measurement
+        if found is not None:
+            line += f", {flops(found.cost.flops)}"
+            line += "" if found.score is None else f", score {found.score:.4f}"
+        if trial.error and trial.state is TrialState.FAILED:
+            line += f": {trial.error.strip().splitlines()[-1]}"
+        else:
+            heaviest = sorted(trial.proposal.recipe.mixture.items(), key=lambda each: -each[1])[:3]
+            line += f", {', '.join(f'{name} {weight:.2f}' for name, weight in heaviest)}"
+        left = None if planned is None else self.pace.remaining(planned - 1 - max(self.seen), time.monotonic())
+        return line + ("" if not left else f", about {duration(left)} left")
+
+    def _say(self, line: str) -> None:
+        self.console.print(f"{time.strftime('%H:%M:%S')} {line}", markup=False, highlight=False, soft_wrap=True)

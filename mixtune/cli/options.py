@@ -1,0 +1,37 @@
+"""Options and arguments that several commands share, and what follows from them."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import JsonValue as Json
+
+DEFAULT_DB = "sqlite:///mixtune.db"
+
+Db = Annotated[
+    str | None,
+    typer.Option("--db", envvar="MIXTUNE_DB", metavar="URL", help=f"Database of the studies. Default: {DEFAULT_DB}"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Name = Annotated[str, typer.Argument(help="Name of the study.", show_default=False)]
+File = Annotated[Path, typer.Argument(help="Study file (YAML).", show_default=False)]
+
+
+def database(given: str | None, in_file: str | None = None) -> str:
+    """The database to use: of the command line or MIXTUNE_DB, else of the study file, else mixtune.db here."""
+    return given or in_file or DEFAULT_DB
+
+
+def hint(url: str) -> str:
+    """What to add to a command so that it finds this database again; a password is never repeated."""
+    if url in (DEFAULT_DB, os.environ.get("MIXTUNE_DB")) or re.search(r"://[^/@]*:[^@]*@", url):
+        return ""
+    return f" --db {url}"
+
+
+def print_json(value: Json) -> None:
+    """Write a value to standard output as JSON."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))

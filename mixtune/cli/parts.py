@@ -1,0 +1,75 @@
+"""What the commands are composed of, so that a test or another front end can put in its own."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import typer
+
+if TYPE_CHECKING:
+    from mixtune.store.base import Store, StudyRecord
+    from mixtune.training.base import Trainer
+    from mixtune.tuning.tuner import Listener
+
+
+class OpenStore(Protocol):
+    """Opens the store at a URL; see mixtune.store.sql.open_store."""
+
+    def __call__(self, url: str, *, create: bool = False) -> "Store":
+        """Return the store; without create, a database that is not there is refused."""
+        ...
+
+
+class Tune(Protocol):
+    """Drives a study to its end; see mixtune.tuning.tuner.tune."""
+
+    def __call__(
+        self, store: "Store", name: str, trainer: "Trainer", *, artifacts: Path, listener: "Listener"
+    ) -> "StudyRecord":
+        """Return the record: complete, stopped or failed."""
+        ...
+
+
+# Heavy libraries are imported when they are called for: every command answers --help at once.
+
+
+def _open_store(url: str, *, create: bool = False) -> "Store":
+    from mixtune.store.sql import open_store
+
+    return open_store(url, create=create)
+
+
+def _upgrade(url: str) -> None:
+    from mixtune.store.sql import upgrade
+
+    upgrade(url)
+
+
+def _trainer(cache: Path) -> "Trainer":
+    from mixtune.training.trainer import EncoderTrainer
+
+    return EncoderTrainer(cache)
+
+
+def _tune(store: "Store", name: str, trainer: "Trainer", *, artifacts: Path, listener: "Listener") -> "StudyRecord":
+    from mixtune.tuning.tuner import tune
+
+    return tune(store, name, trainer, artifacts=artifacts, listener=listener)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The collaborators of the commands. wait sleeps for that many seconds."""
+
+    open_store: OpenStore = _open_store
+    upgrade: Callable[[str], None] = _upgrade
+    trainer: Callable[[Path], "Trainer"] = _trainer
+    tune: Tune = _tune
+    wait: Callable[[float], None] = time.sleep
+
+
+def parts_of(context: typer.Context) -> Parts:
+    """The parts that the app was started with, else the real ones."""
+    return context.obj if isinstance(context.obj, Parts) else Parts()

@@ -1,0 +1,162 @@
+"""Commands that tune: run and resume."""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+from rich.console import Console
+
+from mixtune.cli.options import Db, File, Name, database, hint
+from mixtune.cli.parts import Parts, parts_of
+from mixtune.errors import ConfigError, LeaseHeld, StudyNotFound, StudyStopped
+
+if TYPE_CHECKING:
+    from mixtune.store.base import Store, StudyRecord
+    from mixtune.study import Study
+
+T = TypeVar("T")
+
+PATIENCE = 30
+"""Seconds to wait for the lease of a tuner that died somewhere else."""
+
+INTERRUPTED = 130
+
+
+def run(context: typer.Context, file: File, db: Db = None) -> None:
+    """Run a study file to its end: live progress, then the best recipe and what it is worth.
+
+    A study that exists with the same specification goes on where it stands. Ctrl-C stops it; nothing that has
+    finished is lost.
+    """
+    from mixtune.config import load
+
+    parts, loaded = parts_of(context), load(file)
+    url = database(db, loaded.db)
+    with closing(parts.open_store(url, create=True)) as store:
+        record = _created(store, loaded.study, url)
+        _drive(parts, store, record, url)
+
+
+def resume(
+    context: typer.Context,
+    name: Name,
+    trials: Annotated[int | None, typer.Option("--trials", min=1, help="New budget: searcher's trials in all.")] = None,
+    runs: Annotated[float | None, typer.Option("--runs", help="New budget: compute in all, in fresh runs.")] = None,
+    db: Db = None,
+) -> None:
+    """Go on with a study that was stopped or killed, or extend a finished one with a new budget.
+
+    --trials and --runs give the whole budget, not what is added; what is left out is no limit any more.
+    """
+    from mixtune.study import Budget
+
+    if runs is not None and not 0 < runs < float("inf"):
+        raise typer.BadParameter(f"{runs} is not a positive number", param_hint="--runs")
+    parts, url = parts_of(context), database(db)
+    with closing(parts.open_store(url)) as store:
+        record = store.study(name)
+        if trials is not None or runs is not None:
+            budget = record.study.budget
+            wanted = Budget(trials, runs, workers=budget.workers, max_failures=budget.max_failures)
+            record = _extended(parts, store, record, replace(record.study, budget=wanted))
+        _drive(parts, store, record, url)
+
+
+def _created(store: "Store", study: "Study", url: str) -> "StudyRecord":
+    """The stored study of this specification, created if it is new.
+
+    A study that never had a trial has nothing to lose: another specification takes its place.
+    """
+    from mixtune.cli.specification import differences, refuse_other
+
+    try:
+        record = store.study(study.name)
+    except StudyNotFound:
+        return store.create_study(study)
+    if not differences(record.study, study):
+        return record
+    if store.trials(study.name):
+        refuse_other(record.study, study, hint(url))
+    store.delete_study(study.name)
+    return store.create_study(study)
+
+
+def _extended(parts: Parts, store: "Store", record: "StudyRecord", study: "Study") -> "StudyRecord":
+    """Store a study's new budget.
+
+    Raises:
+        ConfigError: more than that is spent already.
+    """
+    from mixtune.store.lease import process_owner
+    from mixtune.study import StudyState
+    from mixtune.trial import CHARGED
+
+    if study.budget == record.study.budget:
+        return record
+    asked = [trial for trial in store.trials(study.name) if trial.role in CHARGED]
+    spent = sum(trial.measurement.cost.flops for trial in asked if trial.measurement)
+    if study.budget.trials is not None and study.budget.trials < len(asked):
+        raise ConfigError(f"--trials {study.budget.trials}: the search has {len(asked)} trials already; give more")
+    if study.budget.runs is not None and study.preparation is not None:
+        done = spent / study.preparation.run_flops
+        if study.budget.runs < done:
+            raise ConfigError(f"--runs {study.budget.runs:g}: the search has spent {done:.2f} fresh runs; give more")
+    lease = _patiently(parts, lambda: store.acquire(study.name, process_owner()))
+    try:
+        state = StudyState.STOPPED if record.state is StudyState.COMPLETE else None
+        return store.update_study(lease, study=study, state=state, reason="budget extended")
+    finally:
+        store.release(lease)
+
+
+def _drive(parts: Parts, store: "Store", record: "StudyRecord", url: str) -> None:
+    """Run a study to its end, watched, and tell what came out."""
+    from mixtune.cli.live import watching
+    from mixtune.cli.reading import summary_of
+    from mixtune.config import home
+    from mixtune.report.tables import report
+    from mixtune.study import StudyState
+
+    name, console, suffix = record.study.name, Console(), hint(url)
+    if record.state is StudyState.COMPLETE:
+        console.print(f"Study {name} is complete: nothing is left to run.", markup=False, highlight=False)
+        _say_next(console, name, suffix)
+        return
+    place = home()
+    with watching(console, record) as listener:
+        trainer = parts.trainer(place.cache)
+        record = _patiently(
+            parts, lambda: parts.tune(store, name, trainer, artifacts=place.artifacts, listener=listener)
+        )
+    if record.state is StudyState.STOPPED:
+        typer.echo(f"Stopped ({record.reason}). Go on with `mixtune resume {name}{suffix}`.", err=True)
+        raise typer.Exit(INTERRUPTED)
+    if record.state is StudyState.FAILED:
+        raise StudyStopped(f"study {name!r} failed: {record.reason}")
+    console.print(report(summary_of(store, name)))
+    _say_next(console, name, suffix)
+
+
+def _patiently(parts: Parts, act: Callable[[], T]) -> T:
+    """Act, waiting a while for the lease of a tuner that may be dead."""
+    for second in range(PATIENCE):
+        try:
+            return act()
+        except LeaseHeld as held:
+            if second == 0:
+                typer.echo(f"Waiting up to {PATIENCE} s: {held}", err=True)
+        parts.wait(1.0)
+    return act()
+
+
+def _say_next(console: Console, name: str, suffix: str) -> None:
+    console.print("\nNext:")
+    for command, why in (
+        (f"mixtune show {name}{suffix}", "this report again (--json for programs)"),
+        (f"mixtune trials {name}{suffix}", "every run, what it trained on and scored"),
+        (f"mixtune export {name} --format sentence-transformers --out train_{name}{suffix}", "train with it"),
+        (f"mixtune resume {name} --trials N{suffix}", "search on with a larger budget"),
+    ):
+        console.print(f"  {command}\n      {why}", markup=False, highlight=False, soft_wrap=True)

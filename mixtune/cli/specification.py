@@ -1,0 +1,72 @@
+"""How the specification in a study file differs from the stored one."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from pydantic import JsonValue as Json
+
+from mixtune.errors import StudyExists
+from mixtune.store.codec import to_json
+from mixtune.study import Study
+
+SHOWN = 8
+
+
+def differences(stored: Study, wanted: Study) -> list[tuple[str, Json, Json]]:
+    """(dotted field, stored value, wanted value) wherever two specifications differ; preparation is none of it."""
+    return list(_walk("", _fields(stored), _fields(wanted)))
+
+
+def refuse_other(stored: Study, wanted: Study, hint: str) -> None:
+    """Refuse to go on with a stored study under another specification.
+
+    Raises:
+        StudyExists: they differ; names the fields, both values, and what can be done.
+    """
+    found = differences(stored, wanted)
+    if not found:
+        return
+    name = stored.name
+    if all(field in ("budget.trials", "budget.runs") for field, _, _ in found):
+        budget = wanted.budget
+        asked = [f"--{key} {value:g}" for key, value in (("trials", budget.trials), ("runs", budget.runs)) if value]
+        raise StudyExists(
+            f"study {name!r} exists with another budget ({'; '.join(_said(each) for each in found)}): "
+            f"to give it the new one, use `mixtune resume {name} {' '.join(asked)}{hint}`"
+        )
+    lines = [_said(each) for each in found[:SHOWN]]
+    if len(found) > SHOWN:
+        lines.append(f"and {len(found) - SHOWN} more")
+    raise StudyExists(
+        "\n  ".join([f"study {name!r} exists with another specification:", *lines])
+        + f"\nGive the new study another `name`, or remove the old one with `mixtune rm {name}{hint}`."
+    )
+
+
+def _said(difference: tuple[str, Json, Json]) -> str:
+    field, stored, wanted = difference
+    return f"{field} is {_short(stored)}, the file says {_short(wanted)}"
+
+
+def _short(value: Json) -> str:
+    text = "not given" if value is None else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _fields(study: Study) -> dict[str, Json]:
+    """The specification as JSON, sources and targets by name."""
+    fields = to_json(replace(study, preparation=None))
+    for key in ("sources", "targets"):
+        entries = fields[key]
+        if isinstance(entries, list):
+            fields[key] = {str(each["name"]): each for each in entries if isinstance(each, dict)}
+            fields[f"order of {key}"] = [each["name"] for each in entries if isinstance(each, dict)]
+    return fields
+
+
+def _walk(place: str, stored: Json, wanted: Json) -> Iterator[tuple[str, Json, Json]]:
+    if isinstance(stored, dict) and isinstance(wanted, dict):
+        for key in dict.fromkeys((*stored, *wanted)):
+            yield from _walk(f"{place}.{key}" if place else key, stored.get(key), wanted.get(key))
+    elif stored != wanted:
+        yield place, stored, wanted

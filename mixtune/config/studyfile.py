@@ -1,0 +1,89 @@
+"""A study file as a Study."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from mixtune.config.checks import cross_problems
+from mixtune.config.problems import refusal
+from mixtune.config.schema import LOCATIONS, SourceEntry, SpaceEntry, StudyEntry, TargetEntry, shape
+from mixtune.config.tree import read_tree
+from mixtune.source import Source
+from mixtune.space import Space
+from mixtune.study import Budget, Final, Objective, Proxy, Search, Study
+from mixtune.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFile:
+    """What a study file says: the study, and the database that it names (None: the usual one)."""
+
+    study: Study
+    db: str | None = None
+
+
+def load(file: Path) -> StudyFile:
+    """Read and check a study file. Relative folders in it start where the file is.
+
+    Raises:
+        ConfigError: the file cannot be read or used; names every problem with its line, field, value, and what is
+            allowed instead.
+    """
+    tree = read_tree(file)
+    folder = file.resolve().parent
+    entry, problems = shape(tree.value)
+    named = tree.value.get("sources")
+    sources = list(named) if isinstance(named, dict) else []
+    problems = [*tree.problems, *problems, *cross_problems(entry, sources, folder)]
+    if problems:
+        raise refusal(file, tree.lines, problems)
+    return StudyFile(_study(entry, folder), entry.get("db"))
+
+
+def _study(entry: StudyEntry, folder: Path) -> Study:
+    sources = tuple(_source(name, each, folder) for name, each in entry["sources"].items())
+    settings = {key: value for key, value in entry["search"].items() if key != "algorithm"}
+    study = Study(
+        name=entry["name"],
+        sources=sources,
+        targets=tuple(_target(name, each, folder) for name, each in entry["targets"].items()),
+        search=Search(str(entry["search"]["algorithm"]), settings),
+        budget=Budget(**entry["budget"]),
+        proxy=Proxy(**entry.get("proxy", {})),
+        space=_space(entry.get("space", {}), [source.name for source in sources if source.weight != 0]),
+        objective=Objective(**entry.get("objective", {})),
+        final=Final(**entry.get("final", {})),
+    )
+    if "model" in entry:
+        study = replace(study, model=entry["model"])
+    return replace(study, seed=entry["seed"]) if "seed" in entry else study
+
+
+def _source(name: str, entry: SourceEntry, folder: Path) -> Source:
+    location = _location(entry, folder)
+    options = {key: value for key, value in entry.items() if key not in ("package", "path")}
+    return TypeAdapter(Source).validate_python({"name": name, "location": location, **options})
+
+
+def _target(name: str, entry: TargetEntry, folder: Path) -> Target:
+    location = _location(entry, folder)
+    options = {key: value for key, value in entry.items() if key not in ("package", "path")}
+    return TypeAdapter(Target).validate_python({"name": name, "location": location, **options})
+
+
+def _location(entry: SourceEntry | TargetEntry, folder: Path) -> str:
+    given = entry[LOCATIONS[entry["kind"]]]
+    return given if "package" in entry else str((folder / Path(given).expanduser()).resolve())
+
+
+def _space(entry: SpaceEntry, usable: list[str]) -> Space:
+    """A bound or a list that is given once holds for every source; a list of keep levels is then one choice for all."""
+    given: dict[str, object] = {}
+    for key in ("floor", "cap"):
+        bound = entry.get(key, {})
+        given[key] = bound if isinstance(bound, dict) else dict.fromkeys(usable, bound)
+    keep = entry.get("keep", {})
+    given["levels" if isinstance(keep, dict) else "shared_levels"] = keep
+    given |= {key: entry[key] for key in ("mapping", "must_include", "at_most", "max_epochs") if key in entry}
+    return TypeAdapter(Space).validate_python(given)

@@ -1,0 +1,228 @@
+"""What a study has shown so far, as one value: the JSON, the tables and the page are made from it."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from mixtune.errors import SearchExhausted
+from mixtune.recipe import Recipe
+from mixtune.report.intervals import Interval
+from mixtune.report.judged import Judged
+from mixtune.study import Study, StudyState
+from mixtune.trial import CHARGED, VISIBLE, Role, Scores, Trial, TrialState
+
+
+class Record(Protocol):
+    """What a summary reads of a stored study."""
+
+    @property
+    def study(self) -> Study:
+        """The specification."""
+        ...
+
+    @property
+    def state(self) -> StudyState:
+        """Where the study is."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why it stopped or failed."""
+        ...
+
+    @property
+    def versions(self) -> Mapping[str, str] | None:
+        """The libraries that ran it."""
+        ...
+
+
+class Verdict(StrEnum):
+    """Does the tuned recipe beat the other one?"""
+
+    YES = "yes"
+    NO = "no"
+    NO_WINNER = "no winner"
+    """The interval of the difference holds zero."""
+    NOT_JUDGED = "not judged"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The tuned recipe against a baseline: difference of the objective on test, paired by seed and query."""
+
+    baseline: str
+    metric: str
+    difference: Interval | None
+    same_recipe: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the interval allows to say."""
+        if self.difference is None:
+            return Verdict.NOT_JUDGED
+        if self.difference.low > 0:
+            return Verdict.YES
+        return Verdict.NO if self.difference.high < 0 else Verdict.NO_WINNER
+
+    @property
+    def sentence(self) -> str:
+        """The answer in words, with its evidence."""
+        if self.same_recipe:
+            return f"The best recipe is {self.baseline} sampling itself."
+        if self.difference is None:
+            return f"Whether tuning beats {self.baseline} sampling is not judged yet."
+        begin = {
+            Verdict.YES: f"Yes, tuning beats {self.baseline} sampling",
+            Verdict.NO: f"No, tuning does worse than {self.baseline} sampling",
+        }.get(self.verdict, f"No winner between tuning and {self.baseline} sampling")
+        d = self.difference
+        seeds = f"{d.seeds} training seeds" if d.seeds > 1 else "one training seed, whose own noise is not in it"
+        return (
+            f"{begin}: test {self.metric} {d.value:+.4f}, 95 % interval [{d.low:+.4f}, {d.high:+.4f}] "
+            f"over {d.queries} queries and {seeds}."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Floating-point operations. search is what the search is charged; the others are lines of their own.
+
+    runs is the search in units of one fresh full-length run, None before preparation. seconds are wall seconds of
+    trials added up, which overlap where several workers run.
+    """
+
+    search: float
+    judging: float
+    preparation: float
+    runs: float | None
+    search_seconds: float
+    judging_seconds: float
+    preparation_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The recommended recipe. trial is the one that ran it, None if none has yet; epochs are those of the final."""
+
+    trial: int | None
+    recipe: Recipe
+    judged: Judged
+    epochs: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Everything that is told about a study."""
+
+    study: Study
+    state: StudyState
+    reason: str
+    versions: Mapping[str, str]
+    trials: Mapping[TrialState, int]
+    costs: Costs
+    base_model: Judged | None
+    baselines: Mapping[str, Judged]
+    best: Best | None
+    comparisons: Mapping[str, Comparison]
+
+    @property
+    def answer(self) -> str:
+        """Does it beat proportional sampling? In one sentence."""
+        if "proportional" in self.comparisons:
+            return self.comparisons["proportional"].sentence
+        return "Nothing to recommend yet."
+
+
+Recommend = Callable[[Study, Sequence[Trial]], Recipe]
+"""The searcher's `recommend`. Raises SearchExhausted."""
+
+
+def summarise(
+    record: Record, trials: Sequence[Trial], scores_of: Callable[[int], Scores], recommend: Recommend
+) -> Summary:
+    """Sum up a study in any state.
+
+    Args:
+        record: the stored study.
+        trials: all its trials in number order.
+        scores_of: per-query test scores of a trial by its number.
+        recommend: the `recommend` of the study's searcher.
+    """
+    study = record.study
+    survey = _complete(trials, Role.SURVEY)
+    recipes = {trial.proposal.label: trial.proposal.recipe for trial in trials if trial.role is Role.ANCHOR}
+    anchors = _complete(trials, Role.ANCHOR)
+    baselines = {
+        label: _judged(recipe, [trial for trial in anchors if trial.proposal.label == label], scores_of)
+        for label, recipe in recipes.items()
+    }
+    best = _best(study, trials, scores_of, recommend)
+    return Summary(
+        study=study,
+        state=record.state,
+        reason=record.reason,
+        versions=record.versions or {},
+        trials=Counter(trial.state for trial in trials),
+        costs=_costs(study, trials),
+        base_model=_judged(None, survey, scores_of) if survey else None,
+        baselines=baselines,
+        best=best,
+        comparisons={} if best is None else {name: _compared(study, best, name, it) for name, it in baselines.items()},
+    )
+
+
+def _complete(trials: Sequence[Trial], role: Role) -> list[Trial]:
+    return [trial for trial in trials if trial.role is role and trial.state is TrialState.COMPLETE]
+
+
+def _judged(recipe: Recipe | None, runs: Sequence[Trial], scores_of: Callable[[int], Scores]) -> Judged:
+    by_seed = {trial.proposal.replicate: trial for trial in runs}
+    scores = {replicate: scores_of(trial.number) for replicate, trial in sorted(by_seed.items())}
+    return Judged(recipe, by_seed, {replicate: found for replicate, found in scores.items() if found})
+
+
+def _best(
+    study: Study, trials: Sequence[Trial], scores_of: Callable[[int], Scores], recommend: Recommend
+) -> Best | None:
+    """The recommendation and the reruns of exactly that recipe; reruns from before an extension do not count."""
+    if study.preparation is None:
+        return None
+    try:
+        recipe = recommend(study, [trial for trial in trials if trial.role in VISIBLE and trial.state.finished])
+    except SearchExhausted:
+        return None
+    searched = [trial for trial in _complete(trials, Role.SEARCH) if trial.proposal.recipe == recipe]
+    reruns = [trial for trial in _complete(trials, Role.RERUN) if trial.proposal.recipe == recipe]
+    judged = _judged(recipe, reruns, scores_of)
+    if not reruns and searched:
+        # A search trial is scored on dev alone; it says what is known until the recipe has been judged.
+        judged = Judged(recipe, {searched[0].proposal.replicate: searched[0]})
+    ran = [trial.number for trial in (*searched, *reruns)]
+    return Best(ran[0] if ran else None, recipe, judged, study.epochs(recipe))
+
+
+def _compared(study: Study, best: Best, name: str, baseline: Judged) -> Comparison:
+    metric = study.objective.metric
+    same = baseline.recipe == best.recipe
+    return Comparison(name, metric, best.judged.minus(baseline, study, metric), same_recipe=same)
+
+
+def _costs(study: Study, trials: Sequence[Trial]) -> Costs:
+    def spent(charged: bool) -> tuple[float, float]:
+        costs = [trial.measurement.cost for trial in trials if trial.measurement and (trial.role in CHARGED) is charged]
+        return sum(cost.flops for cost in costs), sum(cost.seconds for cost in costs)
+
+    search, search_seconds = spent(True)
+    judging, judging_seconds = spent(False)
+    prepared = study.preparation
+    return Costs(
+        search=search,
+        judging=judging,
+        preparation=prepared.flops if prepared else 0.0,
+        runs=search / prepared.run_flops if prepared and prepared.run_flops > 0 else None,
+        search_seconds=search_seconds,
+        judging_seconds=judging_seconds,
+        preparation_seconds=prepared.seconds if prepared else 0.0,
+    )

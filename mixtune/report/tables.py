@@ -1,0 +1,163 @@
+"""A summary as text tables for a terminal of 80 columns or more, with or without colour."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from mixtune.recipe import Recipe
+from mixtune.report.intervals import Interval
+from mixtune.report.judged import Judged
+from mixtune.report.summary import Summary, Verdict
+from mixtune.study import Study
+
+SHOWN = ("ndcg@10", "recall@20")
+"""Test metrics that are always shown; the objective's joins them."""
+
+COLOURS = {Verdict.YES: "green", Verdict.NO: "red", Verdict.NO_WINNER: "yellow"}
+
+BLOCKS = " ▁▂▃▄▅▆▇█"
+
+BAR = 8
+"""Characters of the longest bar."""
+
+
+def report(summary: Summary) -> Group:
+    """The whole report of a study: best recipe, test results, the answer, and what it cost."""
+    parts: list[RenderableType] = []
+    if summary.best is not None:
+        parts.append(recipe_table(summary.study, summary.best.recipe))
+    parts.extend(test_tables(summary))
+    answer = summary.comparisons.get("proportional")
+    for baseline, comparison in summary.comparisons.items():
+        style = COLOURS.get(comparison.verdict, "") if baseline == "proportional" else ""
+        parts.append(Text(comparison.sentence, style=style))
+    if answer is None:
+        parts.append(Text(summary.answer))
+    parts.append(Text(""))
+    parts.extend(Text(line) for line in cost_lines(summary))
+    return Group(*parts)
+
+
+def recipe_table(study: Study, recipe: Recipe) -> Table:
+    """Weight by weight beside the proportional share, heaviest first, with the passes of the final training."""
+    table = plain_table("Best recipe (weights are shares of batches)")
+    add_columns(table, left=("source",), right=("weight",))
+    table.add_column("", min_width=BAR, no_wrap=True)
+    add_columns(table, right=("proportional", "kept", "rows", "epochs"))
+    proportional, epochs, rows = study.proportional(), study.epochs(recipe), study.rows
+    heaviest = max(recipe.mixture.values())
+    for name in sorted(study.names, key=lambda name: (-recipe.mixture.get(name, 0.0), name)):
+        weight = recipe.mixture.get(name, 0.0)
+        table.add_row(
+            name,
+            f"{weight:.3f}",
+            bar(weight / heaviest, BAR),
+            f"{proportional[name]:.3f}",
+            f"{recipe.pruning.share(name):.0%}",
+            f"{rows[name]:,}",
+            f"{epochs[name]:.1f}",
+        )
+    table.caption = f"epochs: passes over the kept rows in a final training of {study.final.steps:,} steps"
+    return table
+
+
+def test_tables(summary: Summary) -> Iterator[Table]:
+    """One table per metric: targets down, base model, baselines and the tuned recipe across, with intervals."""
+    study = summary.study
+    arms: dict[str, Judged] = {}
+    if summary.base_model is not None:
+        arms["base model"] = summary.base_model
+    arms |= summary.baselines
+    if summary.best is not None:
+        arms["tuned"] = summary.best.judged
+    arms = {name: judged for name, judged in arms.items() if judged.scores}
+    for metric in dict.fromkeys((*SHOWN, study.objective.metric)) if arms else ():
+        table = plain_table(f"Test {metric}, mean ± half of the 95 % interval")
+        add_columns(table, left=("target",), right=tuple(arms))
+        found = {name: judged.intervals() for name, judged in arms.items()}
+        for target in study.targets:
+            table.add_row(target.name, *(_cell(_at(found[name], target.name, metric)) for name in arms))
+        if len(study.targets) > 1:
+            overall = (_cell(judged.overall(study, metric)) for judged in arms.values())
+            table.add_row(f"all ({study.objective.aggregate})", *overall, style="bold")
+        yield table
+
+
+def cost_lines(summary: Summary) -> Iterator[str]:
+    """What it took: the search, and beside it judging and preparation, which are charged to nobody."""
+    costs = summary.costs
+    runs = "" if costs.runs is None else f", as much as {costs.runs:.2f} fresh runs"
+    yield f"Search       {flops(costs.search)}{runs}, {duration(costs.search_seconds)} of trials"
+    yield f"Judging      {flops(costs.judging)}, {duration(costs.judging_seconds)} of trials"
+    yield f"Preparation  {flops(costs.preparation)}, {duration(costs.preparation_seconds)}"
+    found = summary.study.preparation
+    if found is not None:
+        yield f"Cache        {found.encoded:,} texts encoded, {found.tokenised:,} tokenised, {found.reused:,} reused"
+
+
+def bar(share: float, width: int) -> str:
+    """A horizontal bar of that share of the width, in eighths of a character."""
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    return "█" * (eighths // 8) + ("▏▎▍▌▋▊▉"[eighths % 8 - 1] if eighths % 8 else "")
+
+
+def spark(weights: Mapping[str, float], names: tuple[str, ...]) -> str:
+    """One upright bar per source, the heaviest one full."""
+    heaviest = max(weights.values(), default=0.0) or 1.0
+    return "".join(BLOCKS[min(8, round(weights.get(name, 0.0) / heaviest * 8))] for name in names)
+
+
+def flops(count: float) -> str:
+    """Floating-point operations: `1.23 TFLOP`."""
+    return f"{scaled(count)}FLOP"
+
+
+def scaled(count: float) -> str:
+    """A large number with a prefix: `1.23 T`, to be followed by its unit."""
+    for size, prefix in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M")):
+        if count >= size:
+            return f"{count / size:.2f} {prefix}"
+    return f"{count:.0f} "
+
+
+def duration(seconds: float) -> str:
+    """A time for people: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"
+    return f"{int(seconds) // 3600} h {int(seconds) % 3600 // 60:02d} min"
+
+
+def plain_table(title: str | None = None) -> Table:
+    """A table with a line under its head and no other, its title on the left."""
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+
+
+def add_columns(table: Table, *, left: Sequence[str] = (), right: Sequence[str] = ()) -> None:
+    """Columns of names, which give way where the terminal is narrow, then columns of numbers, which never do."""
+    for name in left:
+        table.add_column(name, overflow="fold")
+    for name in right:
+        table.add_column(name, justify="right", no_wrap=True)
+
+
+def _at(found: Mapping[str, Mapping[str, Interval]], target: str, metric: str) -> Interval | None:
+    return found.get(target, {}).get(metric)
+
+
+def _cell(found: Interval | None) -> str:
+    return "-" if found is None else f"{found.value:.3f}±{found.half:.3f}".replace("±0.", "±.")

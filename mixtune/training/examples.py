@@ -1,0 +1,62 @@
+"""From texts to the arrays that trials read: pairs, splits, and which dev queries give the signal."""
+
+import numpy as np
+import numpy.typing as npt
+
+from mixtune.errors import DataError
+from mixtune.training.prepared import Floats, Pairs, Rows, Split
+from mixtune.training.texts import JudgedQueries
+
+SIGNAL_SHARE = 0.7
+"""Share of the dev queries that influence is measured on; the others report progress (ours)."""
+
+CHUNK = 65536
+
+
+def pairs_of(queries: Rows, documents: Rows, embeddings: Floats) -> Pairs:
+    """Training pairs from the rows of their texts, and the base model's embeddings."""
+    _, groups = np.unique(queries, return_inverse=True)
+    similarity = np.empty(len(queries), dtype=np.float32)
+    for start in range(0, len(queries), CHUNK):
+        some = slice(start, start + CHUNK)
+        similarity[some] = np.einsum("nd,nd->n", embeddings[queries[some]], embeddings[documents[some]])
+    return Pairs(queries, documents, groups.astype(np.int64), similarity)
+
+
+def split_of(judged: JudgedQueries, queries: Rows, corpus: Rows, positions: Rows) -> Split:
+    """A split against the documents at the given corpus positions, which must be ascending.
+
+    Judgements of documents that are not among them are left out; `full` says that none could be.
+    """
+    places = np.full(len(corpus), -1, dtype=np.int64)
+    places[positions] = np.arange(len(positions))
+    judgements = [
+        [(int(places[position]), grade) for position, grade in sorted(one.items()) if places[position] >= 0]
+        for one in judged.judgements
+    ]
+    flat = [pair for one in judgements for pair in one]
+    return Split(
+        queries=queries,
+        documents=corpus[positions],
+        starts=np.cumsum([0, *(len(one) for one in judgements)]).astype(np.int64),
+        judged=np.array([place for place, _ in flat], dtype=np.int64),
+        grades=np.array([grade for _, grade in flat], dtype=np.float32),
+        full=len(positions) == len(corpus),
+    )
+
+
+def dev_signal(target: str, queries: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """Mark the dev queries that influence is measured on, shape (queries,); at least 2, and at least 2 others.
+
+    Raises:
+        DataError: there are fewer than 4 dev queries.
+    """
+    if queries < 4:
+        raise DataError(
+            f"target {target!r} has {queries} dev queries with a relevant document, and at least 4 are needed (2 to"
+            " measure influence on, 2 to report progress): add judged dev queries, or take the target out"
+        )
+    count = min(max(round(SIGNAL_SHARE * queries), 2), queries - 2)
+    marks = np.zeros(queries, dtype=bool)
+    marks[rng.choice(queries, count, replace=False)] = True
+    return marks

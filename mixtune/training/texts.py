@@ -1,0 +1,72 @@
+"""Sources and targets as text: what readers hand over."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SourceText:
+    """(query, positive) pairs, aligned. keys name each row's query; rows of one query share its key.
+
+    dropped counts pairs that the reader left out because one of the texts is empty.
+    """
+
+    queries: tuple[str, ...]
+    documents: tuple[str, ...]
+    keys: tuple[str, ...]
+    dropped: int = 0
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all rows in order."""
+        return content_hash((*self.queries, *self.documents, *self.keys))
+
+    def take(self, rows: Iterable[int]) -> "SourceText":
+        """These rows, in the order given."""
+        rows = list(rows)
+        return SourceText(
+            tuple(self.queries[row] for row in rows),
+            tuple(self.documents[row] for row in rows),
+            tuple(self.keys[row] for row in rows),
+            self.dropped,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedQueries:
+    """Queries of one split; judgements map positions in the corpus to grades (> 0 is relevant).
+
+    Every query has at least one relevant document.
+    """
+
+    queries: tuple[str, ...]
+    judgements: tuple[Mapping[int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetText:
+    """A retrieval task: corpus, and the judged queries of its dev and test splits."""
+
+    corpus: tuple[str, ...]
+    dev: JudgedQueries
+    test: JudgedQueries
+
+    @property
+    def sha256(self) -> str:
+        """Hash of corpus, queries and judgements."""
+        judged = (repr([sorted(one.items()) for one in split.judgements]) for split in (self.dev, self.test))
+        return content_hash((*self.corpus, *self.dev.queries, *self.test.queries, *judged))
+
+
+def content_hash(texts: Iterable[str]) -> str:
+    """sha256 over texts in order; where one ends and the next begins counts."""
+    total = hashlib.sha256()
+    for text in texts:
+        data = text.encode("utf-8", "surrogatepass")
+        total.update(len(data).to_bytes(8, "little"))
+        total.update(data)
+    return total.hexdigest()

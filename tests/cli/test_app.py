@@ -1,0 +1,48 @@
+import subprocess
+import sys
+
+import pytest
+import typer
+from desk import Desk
+from typer.main import get_command
+
+from mixtune.cli import create_app
+
+VERBS = ["check", "run", "resume", "ls", "show", "trials", "best", "export", "rm", "db"]
+
+
+def test_the_verbs_are_those_of_a_studys_life() -> None:
+    assert list(get_command(create_app()).commands) == VERBS
+
+
+@pytest.mark.parametrize("words", [*([verb] for verb in VERBS), ["db", "upgrade"]], ids=" ".join)
+def test_every_command_has_help(desk: Desk, words: list[str]) -> None:
+    result = desk(*words, "--help")
+    assert result.exit_code == 0
+    assert len(result.output.split("\n\n")) > 2 or "Usage" in result.output
+
+
+def test_every_command_and_option_says_what_it_is_for() -> None:
+    def look(command: typer.core.TyperCommand | typer.core.TyperGroup, path: str) -> None:
+        assert (command.help or "").strip(), path
+        for option in command.params:
+            if option.param_type_name == "option" and option.name != "help":
+                assert getattr(option, "help", None), f"{path} {option.name}"
+        for name, each in getattr(command, "commands", {}).items():
+            look(each, f"{path} {name}")
+
+    look(get_command(create_app()), "mixtune")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from mixtune.cli import create_app; create_app();"
+        "heavy = {'torch', 'ray', 'sqlalchemy', 'scipy', 'numpy', 'optuna', 'transformers', 'yaml'} & set(sys.modules);"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_no_command_is_a_usage_error(desk: Desk) -> None:
+    assert desk("runn").exit_code == 2
+    assert "Usage" in desk().output

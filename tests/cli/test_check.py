@@ -1,0 +1,87 @@
+import json
+from pathlib import Path
+
+import pytest
+from desk import Desk
+
+from mixtune.cli.forecast import forecast
+from mixtune.config import load
+from mixtune.errors import DataError
+
+STUDY = """\
+name: tiny
+proxy: {steps: 10, batch_size: 4}
+sources:
+  long: {kind: beir, path: long}
+  short: {kind: beir, path: short}
+targets:
+  goal: {kind: beir, path: short, pool: 5}
+search: {algorithm: random}
+budget: {trials: 3}
+final: {steps: 20, seeds: 1}
+"""
+
+
+def folder(root: Path, name: str, train: int) -> None:
+    """A BEIR folder: `train` training queries, five dev and five test queries, each with a document of its own."""
+    place = root / name
+    (place / "qrels").mkdir(parents=True)
+    counts = {"train": train, "dev": 5, "test": 5}
+    keys = [f"{split}{number}" for split, count in counts.items() for number in range(count)]
+    texts = [f"{name} {key}" for key in keys]
+    corpus = [
+        {"_id": f"d{key}", "title": "", "text": f"all about {text}"} for key, text in zip(keys, texts, strict=True)
+    ]
+    queries = [{"_id": f"q{key}", "text": f"what is {text}"} for key, text in zip(keys, texts, strict=True)]
+    (place / "corpus.jsonl").write_text("\n".join(json.dumps(line) for line in corpus))
+    (place / "queries.jsonl").write_text("\n".join(json.dumps(line) for line in queries))
+    for split, count in counts.items():
+        judged = [f"q{split}{number}\td{split}{number}\t1" for number in range(count)]
+        (place / "qrels" / f"{split}.tsv").write_text("\n".join(["query-id\tcorpus-id\tscore", *judged]) + "\n")
+
+
+@pytest.fixture
+def tiny(desk: Desk) -> str:
+    folder(desk.folder, "long", 30)
+    folder(desk.folder, "short", 10)
+    return desk.write(STUDY)
+
+
+def test_check_counts_rows_epochs_cost_and_disk(desk: Desk, tiny: str) -> None:
+    result = desk("check", tiny, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert {name: each["rows"] for name, each in found["sources"].items()} == {"long": 30, "short": 10}
+    # In proportion to size every source is seen equally often: 40 and 80 pairs from 40 rows.
+    assert [each["proxy_epochs"] for each in found["sources"].values()] == pytest.approx([1.0, 1.0])
+    assert [each["final_epochs"] for each in found["sources"].values()] == pytest.approx([2.0, 2.0])
+    assert found["targets"]["goal"] == {"documents": 20, "dev_queries": 5, "dev_documents": 5, "test_queries": 5}
+    # 80 training texts and those of dev and test; the target's corpus and train queries hold nothing else new.
+    assert found["texts"] == found["new_texts"] == 80 + 2 * 10
+    assert found["disk_bytes"] == found["texts"] * 384 * 4
+    assert found["search_flops"] == pytest.approx(3 * found["run_flops"])
+    # uniform, proportional and the best recipe on one seed
+    assert found["judging_flops"] == pytest.approx(3 * found["run_flops"])
+
+
+def test_check_fits_80_columns_and_names_the_next_step(desk: Desk, tiny: str) -> None:
+    output = desk("check", tiny).output
+    assert f"Next: mixtune run {tiny}" in output.replace("\n", "")
+    assert max(len(line) for line in output.splitlines() if tiny not in line) <= 80
+
+
+def test_check_refuses_a_disk_that_is_too_small(desk: Desk, tiny: str) -> None:
+    study, cache = load(Path(tiny)).study, desk.folder / "home" / "cache"
+    with pytest.raises(DataError, match=r"needs 1 MB in .*, where 0 MB are free: make room, set MIXTUNE_HOME"):
+        forecast(study, cache, lambda folder: 5, lambda what, done, total: None)
+
+
+def test_check_refuses_a_space_without_a_mixture(desk: Desk, tiny: str) -> None:
+    result = desk("check", desk.write(STUDY + "space: {max_epochs: 1}\n"))
+    assert result.exit_code == 1
+    assert "no mixture fits" in result.stderr and "raise space.max_epochs" in result.stderr
+
+
+def test_check_stores_no_study(desk: Desk, tiny: str) -> None:
+    desk("check", tiny)
+    assert desk.opened == []

@@ -1,0 +1,26 @@
+import json
+
+from desk import Desk
+
+from mixtune.export import EXPORTERS
+
+
+def test_the_best_recipe_is_exported(done: Desk) -> None:
+    out = done.folder / "mixture.json"
+    result = done("export", "duo", "--format", "mixture", "--out", str(out))
+    assert result.exit_code == 0, result.output
+    weights = {source["name"]: source["weight"] for source in json.loads(out.read_text())["sources"]}
+    assert weights == {"alpha": 0.8, "beta": 0.2}
+    assert f"Wrote {out}" in result.output.replace("\n", "")
+
+
+def test_an_unknown_format_is_refused_with_the_nearest(done: Desk) -> None:
+    result = done("export", "duo", "--format", "mixtur", "--out", "x")
+    assert result.exit_code == 1
+    assert "did you mean 'mixture'" in result.stderr
+
+
+def test_help_names_every_format(desk: Desk) -> None:
+    output = desk("export", "--help").output
+    for name in EXPORTERS:
+        assert name in output.replace("\n", " ")

@@ -1,0 +1,31 @@
+from collections.abc import Callable
+
+import pytest
+from ledger import PROPORTIONAL, TUNED, UNIFORM, Ledger
+
+from mixtune.trial import Role
+
+
+@pytest.fixture
+def opened() -> Ledger:
+    """A study whose baselines are judged, and whose search has not begun."""
+    ledger = Ledger()
+    ledger.add(Role.SURVEY, PROPORTIONAL, 0.1, flops=1.0)
+    for replicate in (0, 1):
+        ledger.add(Role.ANCHOR, UNIFORM, 0.30 + 0.01 * replicate, label="uniform", replicate=replicate)
+        ledger.add(Role.ANCHOR, PROPORTIONAL, 0.20 + 0.01 * replicate, label="proportional", replicate=replicate)
+    return ledger
+
+
+@pytest.fixture
+def judged(opened: Ledger) -> Callable[[float], Ledger]:
+    """The same after a search whose recommendation was judged at a level."""
+
+    def finish(level: float) -> Ledger:
+        opened.add(Role.SEARCH, UNIFORM, 0.2)
+        opened.add(Role.SEARCH, TUNED, 0.4)
+        for replicate in (0, 1):
+            opened.add(Role.RERUN, TUNED, level + 0.01 * replicate, label="best", replicate=replicate)
+        return opened
+
+    return finish
