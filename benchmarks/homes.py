@@ -24,11 +24,10 @@ from mixtune.config.home import home
 from mixtune.report.judged import Judged
 from mixtune.report.summary import Summary, summarise
 from mixtune.searchers import make
-from mixtune.store.base import Store, StudyRecord
+from mixtune.store.base import Store
 from mixtune.store.sql import open_store
 from mixtune.study import Budget, Final, Proxy, Search, Study
 from mixtune.training.trainer import EncoderTrainer
-from mixtune.trial import Trial
 from mixtune.tuning.tuner import tune
 
 METRIC = "ndcg@10"
@@ -40,19 +39,6 @@ SEARCHES = {
     "infdds, prior uniform": Search("infdds", {"prior": "uniform"}),
     "infdds, prior expert": Search("infdds", {"prior": "expert"}),
 }
-
-
-class Silent:
-    """Watches without a word."""
-
-    def preparing(self, what: str, done: int, total: int) -> None:
-        """Say nothing."""
-
-    def changed(self, record: StudyRecord, trial: Trial | None, planned: int | None) -> None:
-        """Say nothing."""
-
-    def progress(self, number: int, step: int, score: float | None) -> None:
-        """Say nothing."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +54,7 @@ def run(store: Store, study: Study) -> tuple[Summary, float]:
     """Drive a study to its end; its summary, and the wall seconds that took."""
     began = time.perf_counter()
     store.create_study(study)
-    record = tune(store, study.name, EncoderTrainer(home().cache), artifacts=home().artifacts, listener=Silent())
+    record = tune(store, study.name, EncoderTrainer(home().cache), artifacts=home().artifacts)
     seconds = time.perf_counter() - began
     recommend = make(study.search).recommend
     summary = summarise(record, store.trials(study.name), lambda n: store.scores(study.name, n), recommend)

@@ -18,7 +18,7 @@ from mixtune.store.base import StudyRecord
 from mixtune.trial import Trial, TrialState
 
 if TYPE_CHECKING:
-    from mixtune.tuning.tuner import Listener
+    from mixtune.tuning.listener import Listener
 
 RECENT = 12
 """Trials in the live table."""

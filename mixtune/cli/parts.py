@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from mixtune.store.base import Store, StudyRecord
     from mixtune.training.base import Trainer
-    from mixtune.tuning.tuner import Listener
+    from mixtune.tuning.listener import Listener
 
 
 class OpenStore(Protocol):

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 
 from mixtune.errors import ConfigError, LeaseLost, MixtuneError, SearchExhausted, StudyStopped
 from mixtune.searchers import make
@@ -21,6 +20,7 @@ from mixtune.study import Study, StudyState
 from mixtune.training.base import Task, Trainer
 from mixtune.trial import Role, Trial, TrialState
 from mixtune.tuning import engine, plan
+from mixtune.tuning.listener import Listener, Unwatched
 from mixtune.tuning.search import StudySearch
 from mixtune.tuning.wire import Answer, Progress
 
@@ -33,23 +33,9 @@ KEPT_CHECKPOINTS = 2
 VERSIONS = ("mixtune", "ray", "optuna", "torch", "sentence-transformers", "transformers", "datasets", "numpy")
 
 
-class Listener(Protocol):
-    """Who watches a study run. Called from the tuner's own thread; must return quickly."""
-
-    def preparing(self, what: str, done: int, total: int) -> None:
-        """Preparation is at `done` of `total` (0: unknown) of what it is doing."""
-        ...
-
-    def changed(self, record: StudyRecord, trial: Trial | None, planned: int | None) -> None:
-        """A trial (None: the study) changed its state; planned is the number of trials expected in all."""
-        ...
-
-    def progress(self, number: int, step: int, score: float | None) -> None:
-        """A running trial is at an optimiser step, with its score where it was measured."""
-        ...
-
-
-def tune(store: Store, name: str, trainer: Trainer, *, artifacts: Path, listener: Listener) -> StudyRecord:
+def tune(
+    store: Store, name: str, trainer: Trainer, *, artifacts: Path, listener: Listener | None = None
+) -> StudyRecord:
     """Drive a study to its end and return its record: complete, stopped (interrupted) or failed (reason says why).
 
     Takes the study's lease, prepares it, runs what is left to run, and gives the lease back whatever happens. Trials
@@ -72,7 +58,7 @@ def tune(store: Store, name: str, trainer: Trainer, *, artifacts: Path, listener
             f"choose another search algorithm"
         )
     with _leased(store, name) as lease:
-        run = _Run(store, lease, trainer, searcher, artifacts / record.uid, listener, record)
+        run = _Run(store, lease, trainer, searcher, artifacts / record.uid, listener or Unwatched(), record)
         try:
             run.prepare()
             run.drive()

@@ -9,7 +9,7 @@ from mixtune.study import Preparation, Study, StudyState
 from mixtune.target import TargetFacts
 from mixtune.training.base import Trainer
 from mixtune.trial import Cost, Measurement, Proposal, Role, Trial, TrialState
-from mixtune.tuning.tuner import Listener
+from mixtune.tuning.listener import Listener
 
 TUNED = Recipe(Mixture({"alpha": 0.8, "beta": 0.2}))
 

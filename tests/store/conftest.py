@@ -2,14 +2,12 @@
 
 import itertools
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1] / "contracts"))
 pytest.register_assert_rewrite("store_contract")
 
 from postgres_server import PostgresServer, binaries  # noqa: E402 - the path above comes first

@@ -1,11 +1,8 @@
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
 
-sys.path.append(str(Path(__file__).parents[1] / "contracts"))
 pytest.register_assert_rewrite("trainer_contract")
 
 
