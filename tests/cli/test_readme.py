@@ -1,0 +1,59 @@
+"""README keeps its promises: every command, algorithm and key stands there, and its examples are valid."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from mixtune.cli import create_app
+from mixtune.config import load
+from mixtune.searchers import SEARCHERS
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+APP = get_command(create_app())
+
+
+def commands() -> list[str]:
+    found = []
+    for name, command in APP.commands.items():  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", None)
+        found.extend(f"{name} {word}" for word in inner) if inner else found.append(name)
+    return found
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_stands_in_readme(command: str) -> None:
+    assert f"`mixtune {command}" in README
+
+
+@pytest.mark.parametrize("algorithm", sorted(SEARCHERS))
+def test_every_algorithm_stands_in_readme(algorithm: str) -> None:
+    assert f"`{algorithm}`" in README
+
+
+def test_the_study_file_in_readme_is_valid(tmp_path: Path) -> None:
+    (example,) = blocks("yaml")
+    for folder in ("nl2bash", "scifact", "newsgroups"):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+    path = tmp_path / "study.yaml"
+    path.write_text(example)
+    assert load(path).study.name == "support-search"
+
+
+def test_the_python_in_readme_compiles_and_imports_what_there_is() -> None:
+    for block in blocks("python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mixtune"):
+                exec(compile(ast.Module([node], []), "README", "exec"), {})
+
+
+def test_every_study_that_we_ship_is_valid() -> None:
+    files = sorted((ROOT / "studies").glob("*.yaml"))
+    assert [load(path).study.name for path in files] == [path.stem for path in files]
