@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,12 @@ ENVIRONMENT = {
     "TUNE_WARN_THRESHOLD_S": "60",
 }
 
+SCRATCH = "mixtune-ray-"
+"""Beginning of the name of Ray's folder, in /tmp because Ray's socket paths must stay below 107 characters."""
+
+STALE_SECONDS = 3600.0
+"""Age at which the scratch folder of a process that is gone is removed."""
+
 WORKER_ENVIRONMENT = {"TOKENIZERS_PARALLELISM": "false", "MALLOC_ARENA_MAX": "2"}
 
 
@@ -61,7 +68,8 @@ def cluster(workers: int) -> Iterator[Path]:
 
     A Ray that the caller has started already is used as it is.
     """
-    scratch = Path(tempfile.mkdtemp(prefix="mixtune-", dir="/tmp"))  # Ray's socket paths must stay below 107 characters
+    _sweep()
+    scratch = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-", dir="/tmp"))
     before = {name: os.environ.get(name) for name in ENVIRONMENT}
     own = not ray.is_initialized()
     try:
@@ -90,6 +98,18 @@ def cluster(workers: int) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _sweep() -> None:
+    """Remove the scratch folders that killed tuners have left behind."""
+    for folder in Path("/tmp").glob(f"{SCRATCH}*"):
+        owner = folder.name.removeprefix(SCRATCH).partition("-")[0]
+        try:
+            old = time.time() - folder.stat().st_mtime > STALE_SECONDS
+        except FileNotFoundError:
+            continue  # another tuner was quicker
+        if old and owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def fit(study: Study, trainer: Trainer, searcher: RaySearcher, *, run: str, scratch: Path) -> None:
     """Run trials until the searcher says that it is finished, or the user interrupts.
 
@@ -99,8 +119,10 @@ def fit(study: Study, trainer: Trainer, searcher: RaySearcher, *, run: str, scra
     workers = study.budget.workers
     cores = os.cpu_count() or 1
     limits = Limits(memory=int(psutil.virtual_memory().total * 0.9 / workers), threads=max(1, cores // workers))
+    gpus = ray.cluster_resources().get("GPU", 0.0)  # type: ignore[no-untyped-call]
     trainable = tune.with_resources(
-        tune.with_parameters(run_trial, trainer=trainer, study=study, limits=limits), {"cpu": 1}
+        tune.with_parameters(run_trial, trainer=trainer, study=study, limits=limits),
+        {"cpu": 1, "gpu": min(1.0, gpus / workers)},
     )
     tune.Tuner(
         trainable,

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mixtune.errors import ConfigError, LeaseLost, MixtuneError, SearchExhausted, StudyStopped
+from mixtune.errors import ConfigError, LeaseLost, MixtuneError, NotReady, SearchExhausted, StoreError, StudyStopped
 from mixtune.searchers import make
 from mixtune.searchers.base import Searcher
 from mixtune.store.base import LEASE_SECONDS, Lease, Store, StudyRecord
@@ -89,6 +89,8 @@ def _leased(store: Store, name: str) -> Iterator[Lease]:
                 store.renew(lease)
             except LeaseLost:
                 return  # the next write of the tuner is refused and says so
+            except StoreError:
+                continue  # the database may be back before the lease runs out; if not, the next write says so
 
     thread = threading.Thread(target=keep_alive, name="mixtune-lease", daemon=True)
     thread.start()
@@ -131,6 +133,7 @@ class _Run:
                 f"Restore the data, or start a study under another name"
             )
         study = replace(self.study, preparation=held if held is not None else preparation)
+        _check_proposals(study, self.searcher)
         opening = plan.opening(study) if not self.trials else []
         self._update(study=study, state=StudyState.RUNNING, reason="", versions=_versions(), add=opening)
         self.trials.extend(opening)
@@ -153,9 +156,10 @@ class _Run:
             finally:
                 if search.failure is not None:
                     raise search.failure
-        if not search.exhausted:
-            raise KeyboardInterrupt
-        self.stop(StudyState.COMPLETE, "")
+        if search.exhausted:
+            self.stop(StudyState.COMPLETE, "")
+        else:  # Ray answers Ctrl-C by itself: it lets its workers go and returns
+            self.stop(StudyState.STOPPED, "interrupted")
 
     def stop(self, state: StudyState, reason: str) -> None:
         """Close the study's rows: what was running waits for a new attempt."""
@@ -272,6 +276,21 @@ class _Run:
         )
         if self.study.preparation is not None:
             self._tell(None)
+
+
+def _check_proposals(study: Study, searcher: Searcher) -> None:
+    """Find out before anything is trained that a study allows no mixture, or lacks what its algorithm starts from.
+
+    Raises:
+        ConfigError: the bounds of the space exclude each other, or the prior is not there.
+    """
+    try:
+        study.recipe(study.proportional())
+        searcher.suggest(study, (), study.rng(0))
+    except ValueError as error:
+        raise ConfigError(f"study {study.name!r}: the space allows no mixture: {error}") from error
+    except (NotReady, SearchExhausted):
+        pass  # it needs a trial first, which is no mistake of the study's
 
 
 def _versions() -> dict[str, str]:

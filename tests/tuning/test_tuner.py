@@ -7,6 +7,7 @@ import pytest
 from analytic import AnalyticTrainer, Recorder, artifacts, study
 
 from mixtune.errors import ConfigError, LeaseHeld
+from mixtune.space import Space
 from mixtune.store.base import Store
 from mixtune.store.sql import open_store
 from mixtune.study import Budget, Study, StudyState
@@ -138,3 +139,10 @@ def test_what_a_searcher_reads_is_checked_before_anything_is_trained(store: Stor
     with pytest.raises(ConfigError, match="influence"):
         tune(store, "toy", Blind(), artifacts=artifacts(tmp_path), listener=Recorder())
     assert store.trials("toy") == []
+
+
+def test_a_space_without_a_mixture_is_refused_before_anything_is_trained(store: Store, tmp_path: Path) -> None:
+    store.create_study(study(space=Space(max_epochs=0.01)))
+    with pytest.raises(ConfigError, match="allows no mixture"):
+        tune(store, "toy", AnalyticTrainer(), artifacts=artifacts(tmp_path))
+    assert (store.trials("toy"), store.study("toy").state) == ([], StudyState.FAILED)
