@@ -205,7 +205,7 @@ class Study:
         low, high = self.bounds(pruning)
         w = np.array([weights.get(name, 0.0) for name in self.names])
         if self.space.at_most is not None and self.space.at_most < len(self.names):
-            must = [self.names.index(name) for name in self.space.must_include if name in self.names]
+            must = self._wanted(self.space.at_most)
             dropped = np.ones(len(w), dtype=bool)
             dropped[support(w, high, self.space.at_most, must)] = False
             w[dropped] = low[dropped] = high[dropped] = 0.0
@@ -213,6 +213,16 @@ class Study:
             # The default floor is applied by mixing, w' = (1 - sum f) w + f: a gentle change of every weight alike.
             w = (1 - low.sum()) * w / max(w.sum(), 1e-300) + low
         return Recipe(Mixture.from_array(self.names, fit(w, low, high)), pruning)
+
+    def _wanted(self, size: int) -> list[int]:
+        """Positions of the sources that must be among the at most `size`: those named, and those with a floor.
+
+        A floor for more sources than that holds for the ones that are chosen.
+        """
+        named = [i for i, name in enumerate(self.names) if name in self.space.must_include]
+        floored = [i for i, name in enumerate(self.names) if self.space.floor.get(name, 0.0) > 0]
+        wanted = sorted({*named, *floored})
+        return wanted if len(wanted) <= size else named
 
     def score(self, metrics: Metrics) -> float:
         """The objective from per-target metrics.

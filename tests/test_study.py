@@ -120,6 +120,17 @@ def test_must_include_takes_one_of_the_k_places() -> None:
     assert weights.mixture["b"] > 0.1 and weights.mixture["c"] == 0
 
 
+def test_a_source_with_a_floor_takes_one_of_the_k_places() -> None:
+    weights = replace(THREE, space=Space(at_most=2, floor={"b": 0.2})).recipe({"a": 0.6, "b": 0.0, "c": 0.4}).mixture
+    assert weights.array("abc") == pytest.approx([0.8, 0.2, 0.0])
+
+
+def test_a_floor_for_more_than_k_sources_holds_for_those_that_are_chosen() -> None:
+    space = Space(at_most=2, floor={"a": 0.2, "b": 0.2, "c": 0.2})
+    weights = replace(THREE, space=space).recipe({"a": 0.9, "b": 0.01, "c": 0.09}).mixture
+    assert weights.array("abc") == pytest.approx([0.8, 0.0, 0.2])
+
+
 def test_at_most_k_works_where_the_heaviest_sources_are_capped() -> None:
     study = replace(THREE, space=Space(at_most=2, max_epochs=1.2))
     # Caps are .12, .24 and .84: a is the heaviest, but only b and c can make 1 together.

@@ -1,8 +1,10 @@
 """The app: every command under its verb, and one place where errors become messages."""
 
 import os
+import sys
 from collections.abc import Callable
 from functools import wraps
+from io import TextIOWrapper
 from typing import ParamSpec
 
 import typer
@@ -70,4 +72,8 @@ def _database() -> None:
 
 def main() -> None:
     """Entry point of the `mixtune` command."""
+    for stream in (sys.stdout, sys.stderr):
+        # A bar or an error's text that the terminal's encoding lacks must not end a study.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     create_app()()

@@ -23,9 +23,9 @@ def check(file: File, as_json: AsJson = False) -> None:
     from mixtune.cli.forecast import forecast
     from mixtune.config import home, load
 
-    study = load(file).study
+    study, place = load(file).study, home().ready()
     with _progress() as progress:
-        found = forecast(study, home().cache, _free, progress)
+        found = forecast(study, place.cache, _free, progress)
     if as_json:
         print_json(_document(found))
     else:
@@ -77,8 +77,9 @@ def _tell(found: "Forecast", file: Path) -> None:
     runs = found.search / study.prepared.run_flops
     for line in (
         f"One fresh run  {flops(study.prepared.run_flops)}",
-        f"Search         {flops(found.search)}, at most {runs:g} fresh runs",
-        f"Judging        {flops(found.judging)}, baselines and best on {study.final.seeds} seeds",
+        f"Search         {flops(found.search)}, as much as {runs:.3g} fresh runs",
+        f"Judging        {flops(found.judging)}, baselines and best on {study.final.seeds} "
+        f"seed{'' if study.final.seeds == 1 else 's'}",
         f"Encoding       {flops(found.encoding)}, {found.new:,} of {found.texts:,} texts are new",
         f"Disk           {found.disk / 1e6:,.0f} MB in the cache",
         *(f"Note: {note}" for note in found.notes),

@@ -9,19 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from mixtune.errors import DataError
-from mixtune.searchers.baselines import baseline_recipes
+from mixtune.searchers import InfDDS, Searcher, make
+from mixtune.searchers.baselines import Baseline, baseline_recipes
+from mixtune.searchers.possible import require_possible
 from mixtune.source import SourceFacts
 from mixtune.study import Preparation, Study
 from mixtune.target import TargetFacts
 from mixtune.training.base import Progress
-from mixtune.training.cost import fresh_run_flops
+from mixtune.training.cost import fresh_run_flops, search_flops
 from mixtune.training.data import read_source, read_target
 from mixtune.training.examples import dev_signal, split_of
 from mixtune.training.features import FeatureTable
 from mixtune.training.models import load, resolve
 from mixtune.training.prepare import NEGATIVES, frozen_layers, used_rows
 from mixtune.training.prepared import Floats, Pairs, Prepared, PreparedTarget, Rows
-from mixtune.training.proxy import FullProxy
+from mixtune.training.proxy import FullProxy, open_proxy
 from mixtune.training.texts import SourceText, TargetText
 
 
@@ -31,7 +33,7 @@ class Forecast:
 
     study carries a preparation made of facts and the expected cost of a run. texts counts distinct texts, new those
     that no study has encoded on this machine yet. Costs are floating-point operations: encoding of the new texts,
-    the search (None: it ends after a number of trials whose cost is the algorithm's to choose), and judging.
+    the search (estimated where the budget counts trials, see _search_flops), and judging.
     disk is the bytes that preparation adds to the cache. proxy_epochs and final_epochs are under proportional
     weights. notes are what to look at before running.
     """
@@ -76,7 +78,8 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
         progress: told what is being done.
 
     Raises:
-        DataError: the data cannot be read, no mixture fits the space, or the disk is too small.
+        DataError: the data cannot be read, or the disk is too small.
+        ConfigError: no mixture fits the space, or the search lacks what it starts from.
         ModelError: the base model is not there, or cannot be trained as asked.
     """
     model = resolve(study.model)
@@ -124,14 +127,12 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
         for name, text in targets.items()
     }
     unit = fresh_run_flops(study, facts, prepared, lengths)
+    dev = fresh_run_flops(replace(study, proxy=replace(study.proxy, steps=0)), facts, prepared, lengths)
+    proxy = open_proxy(study.model, study.proxy, lengths)
+    test = sum(search_flops(proxy, target.test) for target in tasks.values())
     study = replace(study, preparation=Preparation("", facts, target_facts, unit, model.fingerprint))
-    try:
-        study.recipe(study.proportional())
-    except ValueError as error:
-        raise DataError(
-            f"the space of study {study.name!r} leaves nothing to search: {error}; raise space.max_epochs or "
-            f"space.cap, or lower final.steps"
-        ) from error
+    searcher = make(study.search)
+    require_possible(study, searcher)
     used, layers = used_rows(prepared), frozen_layers(study)
     cached = table.have(used) if layers is None else table.have(used) & table.have(used, layers)
     new = used[~cached]
@@ -148,13 +149,34 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
         texts=len(used),
         new=len(new),
         encoding=encoder.encode_flops(new) if len(new) else 0.0,
-        search=unit * min(study.budget.runs or np.inf, study.budget.trials or np.inf),
-        judging=unit * (len(baseline_recipes(study)) + 1) * study.final.seeds,
+        search=_search_flops(study, searcher, dev),
+        judging=(unit + test) * (len(baseline_recipes(study)) + 1) * study.final.seeds + dev + test,
         disk=disk,
         proxy_epochs=_epochs(study, study.proxy.steps * study.proxy.batch_size),
         final_epochs=_epochs(study, study.final_rows),
         notes=tuple(_notes(study)),
     )
+
+
+def _search_flops(study: Study, searcher: Searcher, dev: float) -> float:
+    """What the search costs at most: its budget of runs, or its trials at their expected cost.
+
+    A baseline is run once. A round of Inf-DDS takes its ordinary steps (none in the first one), and for each probe
+    some steps and a look at dev, which it also has at its end.
+    """
+    unit, budget = study.prepared.run_flops, study.budget
+    most = unit * (budget.runs or np.inf)
+    if isinstance(searcher, Baseline):
+        return unit
+    if budget.trials is None:
+        return most
+    if not isinstance(searcher, InfDDS):
+        return min(most, unit * budget.trials)
+    step = (unit - dev) / study.proxy.steps
+    probe = searcher.suggest(study, (), study.rng(0)).probe
+    probes, steps = (len(probe.sources), probe.steps) if probe is not None else (0, 0)
+    each = probes * (steps * step + dev) + dev
+    return min(most, each * budget.trials + searcher.steps * step * (budget.trials - 1))
 
 
 def _task(name: str, pool: int, text: TargetText, rows: Callable[[Sequence[str]], Rows]) -> PreparedTarget:

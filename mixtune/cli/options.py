@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +30,7 @@ def hint(url: str) -> str:
     """What to add to a command so that it finds this database again; a password is never repeated."""
     if url in (DEFAULT_DB, os.environ.get("MIXTUNE_DB")) or re.search(r"://[^/@]*:[^@]*@", url):
         return ""
-    return f" --db {url}"
+    return f" --db {shlex.quote(url)}"
 
 
 def print_json(value: Json) -> None:

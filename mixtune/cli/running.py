@@ -14,7 +14,7 @@ from mixtune.errors import ConfigError, LeaseHeld, StudyNotFound, StudyStopped
 
 if TYPE_CHECKING:
     from mixtune.store.base import Store, StudyRecord
-    from mixtune.study import Study
+    from mixtune.study import Budget, Study
 
 T = TypeVar("T")
 
@@ -50,17 +50,13 @@ def resume(
 
     --trials and --runs give the whole budget, not what is added; what is left out is no limit any more.
     """
-    from mixtune.study import Budget
-
     if runs is not None and not 0 < runs < float("inf"):
         raise typer.BadParameter(f"{runs} is not a positive number", param_hint="--runs")
     parts, url = parts_of(context), database(db)
     with closing(parts.open_store(url)) as store:
         record = store.study(name)
         if trials is not None or runs is not None:
-            budget = record.study.budget
-            wanted = Budget(trials, runs, workers=budget.workers, max_failures=budget.max_failures)
-            record = _extended(parts, store, record, replace(record.study, budget=wanted))
+            record = _extended(parts, store, name, replace(record.study.budget, trials=trials, runs=runs))
         _drive(parts, store, record, url)
 
 
@@ -83,32 +79,40 @@ def _created(store: "Store", study: "Study", url: str) -> "StudyRecord":
     return store.create_study(study)
 
 
-def _extended(parts: Parts, store: "Store", record: "StudyRecord", study: "Study") -> "StudyRecord":
-    """Store a study's new budget.
+def _extended(parts: Parts, store: "Store", name: str, budget: "Budget") -> "StudyRecord":
+    """Store a study's new budget, as soon as no other tuner drives it.
 
     Raises:
         ConfigError: more than that is spent already.
     """
     from mixtune.store.lease import process_owner
     from mixtune.study import StudyState
-    from mixtune.trial import CHARGED
 
-    if study.budget == record.study.budget:
-        return record
-    asked = [trial for trial in store.trials(study.name) if trial.role in CHARGED]
-    spent = sum(trial.measurement.cost.flops for trial in asked if trial.measurement)
-    if study.budget.trials is not None and study.budget.trials < len(asked):
-        raise ConfigError(f"--trials {study.budget.trials}: the search has {len(asked)} trials already; give more")
-    if study.budget.runs is not None and study.preparation is not None:
-        done = spent / study.preparation.run_flops
-        if study.budget.runs < done:
-            raise ConfigError(f"--runs {study.budget.runs:g}: the search has spent {done:.2f} fresh runs; give more")
-    lease = _patiently(parts, lambda: store.acquire(study.name, process_owner()))
+    lease = _patiently(parts, lambda: store.acquire(name, process_owner()))
     try:
+        record = store.study(name)
+        if budget == record.study.budget:
+            return record
+        _require_unspent(store, record.study, budget)
         state = StudyState.STOPPED if record.state is StudyState.COMPLETE else None
+        study = replace(record.study, budget=budget)
         return store.update_study(lease, study=study, state=state, reason="budget extended")
     finally:
         store.release(lease)
+
+
+def _require_unspent(store: "Store", study: "Study", budget: "Budget") -> None:
+    """Refuse a budget that is smaller than what the search has had. Raises ConfigError."""
+    from mixtune.trial import CHARGED
+
+    asked = [trial for trial in store.trials(study.name) if trial.role in CHARGED]
+    spent = sum(trial.measurement.cost.flops for trial in asked if trial.measurement)
+    if budget.trials is not None and budget.trials < len(asked):
+        raise ConfigError(f"--trials {budget.trials}: the search has {len(asked)} trials already; give more")
+    if budget.runs is not None and study.preparation is not None:
+        done = spent / study.preparation.run_flops
+        if budget.runs < done:
+            raise ConfigError(f"--runs {budget.runs:g}: the search has spent {done:.2f} fresh runs; give more")
 
 
 def _drive(parts: Parts, store: "Store", record: "StudyRecord", url: str) -> None:
@@ -124,7 +128,7 @@ def _drive(parts: Parts, store: "Store", record: "StudyRecord", url: str) -> Non
         console.print(f"Study {name} is complete: nothing is left to run.", markup=False, highlight=False)
         _say_next(console, name, suffix)
         return
-    place = home()
+    place = home().ready()
     with watching(console, record) as listener:
         trainer = parts.trainer(place.cache)
         record = _patiently(

@@ -32,7 +32,8 @@ def refuse_other(stored: Study, wanted: Study, hint: str) -> None:
         asked = [f"--{key} {value:g}" for key, value in (("trials", budget.trials), ("runs", budget.runs)) if value]
         raise StudyExists(
             f"study {name!r} exists with another budget ({'; '.join(_said(each) for each in found)}): "
-            f"to give it the new one, use `mixtune resume {name} {' '.join(asked)}{hint}`"
+            f"to give it the new one, use `mixtune resume {name} {' '.join(asked)}{hint}`; to go on as it is, "
+            f"`mixtune resume {name}{hint}`"
         )
     lines = [_said(each) for each in found[:SHOWN]]
     if len(found) > SHOWN:

@@ -27,6 +27,7 @@ def cross_problems(entry: StudyEntry, sources: Sequence[str], folder: Path) -> I
     if "space" in entry:
         weights = {name: each.get("weight", 1.0) for name, each in entry.get("sources", {}).items()}
         yield from _names_in_space(entry["space"], sources, weights)
+        yield from _levels(entry["space"].get("keep", []))
         yield from _bounds(entry["space"], [name for name in sources if weights.get(name, 1.0) > 0])
     if "search" in entry:
         yield from _search(
@@ -106,6 +107,22 @@ def _bounds(space: SpaceEntry, usable: Sequence[str]) -> Iterator[Problem]:
     if at_most is not None and at_most < len(must):
         text = f"space.at_most is {at_most}, but space.must_include names {len(must)} sources; raise it to {len(must)}"
         yield Problem(("space", "at_most"), text)
+    floored = {name for name, least in floor.items() if least > 0} if isinstance(space.get("floor"), dict) else set()
+    if at_most is not None and len(must) <= at_most < len(must | floored):
+        text = (
+            f"space.at_most is {at_most}, but space.must_include and space.floor want {len(must | floored)} sources; "
+            f"raise it to {len(must | floored)}"
+        )
+        yield Problem(("space", "at_most"), text)
+
+
+def _levels(keep: Sequence[float] | Mapping[str, Sequence[float]]) -> Iterator[Problem]:
+    """A level that stands twice in a list is a slip, and would be tried twice as often."""
+    lists = keep.items() if isinstance(keep, Mapping) else [("", keep)]
+    for name, levels in lists:
+        place = ("space", "keep", name) if name else ("space", "keep")
+        for level in sorted({level for level in levels if levels.count(level) > 1}):
+            yield Problem(place, f"{dotted(place)} lists {level:g} twice; list each level once")
 
 
 def _each(bound: float | Mapping[str, float], usable: Sequence[str]) -> dict[str, float]:
@@ -126,5 +143,9 @@ def _search(search: SearchEntry, sources: Mapping[str, SourceEntry], *, complete
         except ConfigError as error:
             named = [key for key in settings if repr(key) in str(error)]
             yield Problem(("search", *named[:1]), f"search: {error}")
-    if algorithm == "expert" and complete and all("weight" not in each for each in sources.values()):
-        yield Problem(place, "algorithm expert needs an expert's weights; give at least one source a `weight`")
+    if complete and all("weight" not in each for each in sources.values()):
+        if algorithm == "expert":
+            yield Problem(place, "algorithm expert needs an expert's weights; give at least one source a `weight`")
+        if search.get("prior") == "expert":
+            text = "search.prior is 'expert', but no source has a weight; give at least one source a `weight`"
+            yield Problem(("search", "prior"), text)

@@ -10,7 +10,10 @@ from mixtune.trial import Metrics, TrialState
 
 
 def document(summary: Summary) -> dict[str, Json]:
-    """Everything of a summary. Weights are per batch; test_ci holds 95 % intervals over test queries and seeds."""
+    """Everything of a summary. Weights are per batch; test_ci holds 95 % intervals over test queries and seeds.
+
+    All metrics lie between 0 and 1, and so do the intervals here.
+    """
     study, costs = summary.study, summary.costs
     return {
         "name": study.name,
@@ -75,7 +78,7 @@ def _recipe(study: Study, recipe: Recipe | None) -> dict[str, Json]:
 
 def _metrics(judged: Judged) -> dict[str, Json]:
     intervals: dict[str, Json] = {
-        target: {metric: [each.low, each.high] for metric, each in metrics.items()}
+        target: {metric: [max(0.0, each.low), min(1.0, each.high)] for metric, each in metrics.items()}
         for target, metrics in judged.intervals().items()
     }
     return {

@@ -75,7 +75,9 @@ def test_tables(summary: Summary) -> Iterator[Table]:
         arms["tuned"] = summary.best.judged
     arms = {name: judged for name, judged in arms.items() if judged.scores}
     for metric in dict.fromkeys((*SHOWN, study.objective.metric)) if arms else ():
-        table = plain_table(f"Test {metric}, mean ± half of the 95 % interval")
+        title = f"Test {metric}, mean ± half of the 95 % interval"
+        table = plain_table(title)
+        table.min_width = len(title)
         add_columns(table, left=("target",), right=tuple(arms))
         found = {name: judged.intervals() for name, judged in arms.items()}
         for target in study.targets:

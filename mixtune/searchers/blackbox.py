@@ -10,7 +10,7 @@ import numpy as np
 from mixtune.errors import SearchExhausted
 from mixtune.recipe import Mixture, Recipe
 from mixtune.searchers.base import Searcher
-from mixtune.searchers.keep import keep_choices, pruning_at
+from mixtune.searchers.keep import keep_choices, lowest_pruning, pruning_at
 from mixtune.searchers.prior import prior_mixture
 from mixtune.space import coordinate_bounds, coordinates_of, weights_at
 from mixtune.study import Study
@@ -55,8 +55,11 @@ class BlackBox(Searcher):
         Raises:
             SearchExhausted: the space holds a single recipe, and it was proposed.
             ConfigError: the prior is `expert` and the study has no expert weights.
+            ValueError: the bounds leave no mixture, or would leave none at the lowest keep levels.
         """
         searched = [trial for trial in trials if trial.role is Role.SEARCH]
+        if not searched:
+            require_room(study)
         if searched and len(study.names) == 1 and not keep_choices(study):
             raise SearchExhausted(f"{self.name} has one source and no keep levels: there is nothing to choose")
         if searched or self.prior == "none":
@@ -85,6 +88,20 @@ class BlackBox(Searcher):
         if not scores:
             raise SearchExhausted(f"{self.name} has no complete trial with a score yet: let at least one finish")
         return max(scores, key=lambda recipe: float(np.mean(scores[recipe])))
+
+
+def require_room(study: Study) -> None:
+    """See that every point has a recipe: fewer kept rows mean lower caps, so the lowest keep levels decide.
+
+    Raises:
+        ValueError: the bounds leave no mixture there.
+    """
+    pruning = lowest_pruning(study)
+    try:
+        study.recipe(study.proportional(), pruning)
+    except ValueError as error:
+        said = ", ".join(f"{name} {share:g}" for name, share in pruning.kept.items())
+        raise ValueError(f"at the lowest keep levels ({said}) {error}" if said else str(error)) from error
 
 
 def score_of(trial: Trial) -> float | None:

@@ -32,3 +32,8 @@ def pruning_at(study: Study, levels: Mapping[str, float] | None = None) -> Pruni
         choice, options = (name, space.levels[name]) if name in space.levels else (SHARED, space.shared_levels)
         kept[name] = options[0] if len(options) == 1 else chosen.get(choice, 1.0)
     return Pruning(kept)
+
+
+def lowest_pruning(study: Study) -> Pruning:
+    """The pruning that keeps least: the lowest level of every choice."""
+    return pruning_at(study, {name: levels[-1] for name, levels in keep_choices(study).items()})

@@ -1,6 +1,7 @@
 """Sources and targets of a study as text: the readers by kind, samples, and deliberate corruption."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def read_source(source: Source, root: Path) -> SourceText:
     Raises:
         DataError: the source cannot be read, or holds fewer than 2 pairs.
     """
-    text = _reader(source.kind).pairs(source.location, source.split, root)
+    with _named(f"source {source.name!r}"):
+        text = _reader(source.kind).pairs(source.location, source.split, root)
     if len(text) < 2:
         raise DataError(
             f"source {source.name!r} ({source.kind} {source.location!r}, split {source.split!r}) has {len(text)} usable"
@@ -58,7 +60,8 @@ def read_target(target: Target, root: Path) -> TargetText:
     Raises:
         DataError: the target cannot be read, or has no corpus or no judged queries.
     """
-    text = _reader(target.kind).task(target.location, target.dev, target.test, root)
+    with _named(f"target {target.name!r}"):
+        text = _reader(target.kind).task(target.location, target.dev, target.test, root)
     for split, judged in ((target.dev, text.dev), (target.test, text.test)):
         if not judged.queries:
             raise DataError(
@@ -70,14 +73,16 @@ def read_target(target: Target, root: Path) -> TargetText:
 
 def source_hash(source: Source, root: Path) -> str:
     """Content hash of what read_source gives, remembered between calls while the files do not change."""
-    state = _reader(source.kind).fingerprint(source.location)
+    with _named(f"source {source.name!r}"):
+        state = _reader(source.kind).fingerprint(source.location)
     question = repr((_SAMPLING, state, source.kind, source.location, source.split, source.limit, source.corrupt))
     return _remembered(question, root, lambda: read_source(source, root).sha256)
 
 
 def target_hash(target: Target, root: Path) -> str:
     """Content hash of what read_target gives, remembered between calls while the files do not change."""
-    state = _reader(target.kind).fingerprint(target.location)
+    with _named(f"target {target.name!r}"):
+        state = _reader(target.kind).fingerprint(target.location)
     question = repr((state, target.kind, target.location, target.dev, target.test))
     return _remembered(question, root, lambda: read_target(target, root).sha256)
 
@@ -128,6 +133,15 @@ def seeded(content: str, use: str) -> np.random.Generator:
 
 def _rng(text: SourceText, use: str) -> np.random.Generator:
     return seeded(text.sha256, use)
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """Say in a reader's refusal which entry of the study it is about."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{what}: {error}") from error
 
 
 def _reader(kind: str) -> Reader:

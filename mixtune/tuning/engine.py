@@ -40,7 +40,11 @@ SCRATCH = "mixtune-ray-"
 STALE_SECONDS = 3600.0
 """Age at which the scratch folder of a process that is gone is removed."""
 
-WORKER_ENVIRONMENT = {"TOKENIZERS_PARALLELISM": "false", "MALLOC_ARENA_MAX": "2"}
+WORKER_ENVIRONMENT = {
+    "TOKENIZERS_PARALLELISM": "false",
+    "MALLOC_ARENA_MAX": "2",
+    "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin while they wait make a busy machine many times slower
+}
 
 
 class WarmFIFO(FIFOScheduler):
@@ -117,8 +121,7 @@ def fit(study: Study, trainer: Trainer, searcher: RaySearcher, *, run: str, scra
         Exception: what the searcher raised when it was asked for the next trial.
     """
     workers = study.budget.workers
-    cores = os.cpu_count() or 1
-    limits = Limits(memory=int(psutil.virtual_memory().total * 0.9 / workers), threads=max(1, cores // workers))
+    limits = Limits(memory=int(psutil.virtual_memory().total * 0.9 / workers), threads=_threads(study))
     gpus = ray.cluster_resources().get("GPU", 0.0)  # type: ignore[no-untyped-call]
     trainable = tune.with_resources(
         tune.with_parameters(run_trial, trainer=trainer, study=study, limits=limits),
@@ -137,6 +140,11 @@ def fit(study: Study, trainer: Trainer, searcher: RaySearcher, *, run: str, scra
         ),
         run_config=tune.RunConfig(name=run, storage_path=str(scratch / "results"), verbose=0),
     ).fit()
+
+
+def _threads(study: Study) -> int:
+    """Torch threads per worker: its share of the cores, or one where the matrices are too small to be shared."""
+    return 1 if study.proxy.trainable == "head" else max(1, (os.cpu_count() or 1) // study.budget.workers)
 
 
 def _name(trial: RayTrial) -> str:

@@ -63,8 +63,9 @@ def planned(study: Study, trials: Sequence[Trial]) -> int | None:
         each = sum(spent) / len(spent)
         asked = max(len(spent), round(study.budget.runs * study.prepared.run_flops / each))
         asked = asked if study.budget.trials is None else min(asked, study.budget.trials)
-    judged = sum(trial.role not in CHARGED for trial in trials)
-    return asked + judged + (0 if any(trial.role is Role.RERUN for trial in trials) else study.final.seeds)
+    reruns = sum(trial.role is Role.RERUN for trial in trials)
+    judged = sum(trial.role not in CHARGED for trial in trials) - reruns
+    return asked + judged + max(reruns, study.final.seeds)
 
 
 def _propose(study: Study, searcher: Searcher, trials: Sequence[Trial]) -> Trial:

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mixtune.errors import ConfigError, LeaseLost, MixtuneError, NotReady, SearchExhausted, StoreError, StudyStopped
+from mixtune.errors import ConfigError, LeaseLost, MixtuneError, SearchExhausted, StoreError, StudyStopped
 from mixtune.searchers import make
 from mixtune.searchers.base import Searcher
+from mixtune.searchers.possible import require_possible
 from mixtune.store.base import LEASE_SECONDS, Lease, Store, StudyRecord
 from mixtune.store.lease import process_owner
 from mixtune.study import Study, StudyState
@@ -133,7 +134,7 @@ class _Run:
                 f"Restore the data, or start a study under another name"
             )
         study = replace(self.study, preparation=held if held is not None else preparation)
-        _check_proposals(study, self.searcher)
+        require_possible(study, self.searcher)
         opening = plan.opening(study) if not self.trials else []
         self._update(study=study, state=StudyState.RUNNING, reason="", versions=_versions(), add=opening)
         self.trials.extend(opening)
@@ -276,21 +277,6 @@ class _Run:
         )
         if self.study.preparation is not None:
             self._tell(None)
-
-
-def _check_proposals(study: Study, searcher: Searcher) -> None:
-    """Find out before anything is trained that a study allows no mixture, or lacks what its algorithm starts from.
-
-    Raises:
-        ConfigError: the bounds of the space exclude each other, or the prior is not there.
-    """
-    try:
-        study.recipe(study.proportional())
-        searcher.suggest(study, (), study.rng(0))
-    except ValueError as error:
-        raise ConfigError(f"study {study.name!r}: the space allows no mixture: {error}") from error
-    except (NotReady, SearchExhausted):
-        pass  # it needs a trial first, which is no mistake of the study's
 
 
 def _versions() -> dict[str, str]:

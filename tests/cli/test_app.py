@@ -1,12 +1,13 @@
 import subprocess
 import sys
+from io import BytesIO, TextIOWrapper
 
 import pytest
 import typer
 from desk import Desk
 from typer.main import get_command
 
-from mixtune.cli import create_app
+from mixtune.cli import create_app, main
 
 VERBS = ["check", "run", "resume", "ls", "show", "trials", "best", "export", "rm", "db"]
 
@@ -46,3 +47,13 @@ def test_help_imports_nothing_heavy() -> None:
 def test_no_command_is_a_usage_error(desk: Desk) -> None:
     assert desk("runn").exit_code == 2
     assert "Usage" in desk().output
+
+
+def test_signs_that_the_output_cannot_hold_do_not_end_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = TextIOWrapper(BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "argv", ["mixtune", "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    print("█ \ud800", file=out, flush=True)
+    assert out.buffer.getvalue().endswith(b"\\u2588 \\ud800\n")  # type: ignore[attr-defined]

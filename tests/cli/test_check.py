@@ -60,8 +60,44 @@ def test_check_counts_rows_epochs_cost_and_disk(desk: Desk, tiny: str) -> None:
     assert found["texts"] == found["new_texts"] == 80 + 2 * 10
     assert found["disk_bytes"] == found["texts"] * 384 * 4
     assert found["search_flops"] == pytest.approx(3 * found["run_flops"])
-    # uniform, proportional and the best recipe on one seed
-    assert found["judging_flops"] == pytest.approx(3 * found["run_flops"])
+    # uniform, proportional and the best recipe on one seed, each also on test; and the base model
+    assert 3 < found["judging_flops"] / found["run_flops"] < 4
+
+
+@pytest.mark.parametrize(
+    "search, low, high",
+    [
+        ("{algorithm: uniform}", 1, 1),
+        ("{algorithm: tpe}", 3, 3),
+        # Two probes of two steps in each of three rounds, and ten steps in the last two, of a run of ten steps.
+        ("{algorithm: infdds}", (3 * 2 * 2 + 2 * 10) / 10 * 0.8, 4.5),
+        ("{algorithm: infdds, steps: 1000}", 150, 210),
+    ],
+)
+def test_check_foresees_what_the_algorithms_trials_cost(
+    desk: Desk, tiny: str, search: str, low: float, high: float
+) -> None:
+    found = json.loads(desk("check", desk.write(STUDY.replace("{algorithm: random}", search)), "--json").stdout)
+    assert low <= round(found["search_flops"] / found["run_flops"], 9) <= high
+
+
+def test_check_foresees_no_more_than_the_budget_of_runs(desk: Desk, tiny: str) -> None:
+    text = STUDY.replace("random", "infdds, steps: 1000").replace("trials: 3", "trials: 3, runs: 2.5")
+    found = json.loads(desk("check", desk.write(text), "--json").stdout)
+    assert found["search_flops"] == pytest.approx(2.5 * found["run_flops"])
+
+
+@pytest.mark.parametrize(
+    "space, message",
+    [
+        ("{max_epochs: 3, floor: {short: 0.5}}", "space.floor of 'short' is 0.5, but its 10 rows"),
+        ("{max_epochs: 3, keep: [0.2, 1]}", "at the lowest keep levels (long 0.2, short 0.2) no mixture fits"),
+    ],
+)
+def test_check_refuses_bounds_that_exclude_each_other(desk: Desk, tiny: str, space: str, message: str) -> None:
+    result = desk("check", desk.write(STUDY + f"space: {space}\n"))
+    assert result.exit_code == 1
+    assert message in result.stderr
 
 
 def test_check_fits_80_columns_and_names_the_next_step(desk: Desk, tiny: str) -> None:

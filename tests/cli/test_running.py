@@ -4,6 +4,7 @@ import pytest
 from desk import Desk
 
 from mixtune.errors import LeaseHeld, ModelError
+from mixtune.store.base import Lease
 from mixtune.study import StudyState
 from mixtune.trial import TrialState
 
@@ -66,7 +67,7 @@ def test_run_sends_another_budget_to_resume(done: Desk) -> None:
     other = Path(done.write()).read_text().replace("trials: 2", "trials: 9")
     result = done("run", done.write(other))
     assert result.exit_code == 1
-    assert "mixtune resume duo --trials 9" in result.stderr
+    assert "mixtune resume duo --trials 9`; to go on as it is, `mixtune resume duo`" in result.stderr
 
 
 def test_a_study_without_trials_takes_the_corrected_file(desk: Desk) -> None:
@@ -106,6 +107,25 @@ def test_a_budget_below_what_is_spent_is_refused(done: Desk, option: str, value:
     assert result.exit_code == 1
     assert message in result.stderr
     assert done.store.study("duo").study.budget.trials == 2
+
+
+def test_an_extension_keeps_what_another_tuner_did_while_it_waited(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.tuner.trouble = [ModelError("no such model")]
+    desk("run", desk.write())
+    acquire, tries = desk.store.acquire, list[str]()
+
+    def busy_once(name: str, owner: str) -> Lease:
+        tries.append(owner)
+        if len(tries) == 1:
+            assert desk("run", desk.write()).exit_code == 0
+            raise LeaseHeld("driven by process 9")
+        return acquire(name, owner)
+
+    monkeypatch.setattr(desk.store, "acquire", busy_once)
+    desk.tuner.trouble = []
+    assert desk("resume", "duo", "--trials", "7").exit_code == 0
+    assert desk.store.study("duo").study.preparation is not None
+    assert desk.store.study("duo").study.budget.trials == 7
 
 
 @pytest.mark.parametrize("words", [("--trials", "0"), ("--runs", "-1"), ("--runs", "nan")])
@@ -171,6 +191,21 @@ def test_next_commands_find_the_same_database(desk: Desk) -> None:
     assert "mixtune show duo --db sqlite:///x.db" in output
 
 
+def test_next_commands_can_be_pasted_whatever_the_database_is_called(desk: Desk) -> None:
+    output = desk("run", desk.write(), "--db", "sqlite:///my studies.db").output
+    assert "mixtune show duo --db 'sqlite:///my studies.db'" in output
+
+
 def test_a_password_is_never_repeated(desk: Desk) -> None:
     output = desk("run", desk.write(), "--db", "postgresql://me:secret@host/db").output
     assert "secret" not in output
+
+
+def test_a_home_that_cannot_be_written_is_an_error_in_words(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    (desk.folder / "file").write_text("")
+    monkeypatch.setenv("MIXTUNE_HOME", str(desk.folder / "file"))
+    for words in (("run", desk.write()), ("check", desk.write())):
+        result = desk(*words)
+        assert result.exit_code == 1
+        assert "cannot be written" in result.stderr and "set MIXTUNE_HOME" in result.stderr
+    assert desk.tuner.calls == []

@@ -120,6 +120,12 @@ BAD = {
         "space: {at_most: 1, must_include: [alpha, beta]}\n",
         "space.at_most is 1, but space.must_include names 2 sources",
     ),
+    "floors for more than at most": (
+        "space: {at_most: 2, must_include: [alpha], floor: {beta: 0.1, gamma: 0.1}}\n",
+        "space.at_most is 2, but space.must_include and space.floor want 3 sources; raise it to 3",
+    ),
+    "keep level twice": ("space: {keep: [0.5, 0.5, 1]}\n", "space.keep lists 0.5 twice"),
+    "keep level of a source twice": ("space: {keep: {beta: [1, 1]}}\n", "space.keep.beta lists 1 twice"),
     "floor above 1": ("space: {floor: {alpha: 1.5}}\n", "space.floor.alpha is 1.5; allowed: a number of at most 1"),
     "keep of zero": ("space: {keep: [0, 1]}\n", "space.keep[0] is 0; allowed: a number above 0"),
     "keep of nothing": ("space: {keep: []}\n", "space.keep is []; allowed: at least one item"),
@@ -185,6 +191,13 @@ def test_expert_search_needs_the_weights_of_an_expert(write: Write, good: str) -
     text = good.replace("uniform", "expert")
     assert load(write(text)).study.search.algorithm == "expert"
     assert "needs an expert's weights" in refused(write(text.replace(", weight: 2", "")))
+
+
+def test_an_expert_prior_needs_the_weights_of_an_expert(write: Write, good: str) -> None:
+    text = good.replace("uniform", "tpe, prior: expert")
+    assert load(write(text)).study.search.settings == {"prior": "expert"}
+    message = refused(write(text.replace(", weight: 2", "")))
+    assert "study.yaml:8: search.prior is 'expert', but no source has a weight" in message
 
 
 def test_a_mixture_of_nothing_is_refused(write: Write, good: str) -> None:

@@ -164,3 +164,11 @@ def test_implied_epochs_are_those_of_the_final_budget(judged: Judge) -> None:
     best = judged(0.5).summary().best
     # 100 steps of 32 pairs, 0.9 of them from 100 rows
     assert best is not None and best.epochs["small"] == pytest.approx(0.9 * 3200 / 100)
+
+
+def test_intervals_in_the_document_stay_within_what_a_metric_can_be(judged: Judge) -> None:
+    shown = document(judged(0.84).summary())
+    best = shown["best"]
+    assert isinstance(best, dict)
+    assert best["test_ci"]["hard"]["ndcg@10"][1] == 1.0  # type: ignore[index, call-overload]
+    assert 0 < best["test_ci"]["hard"]["ndcg@10"][0] < 1.0  # type: ignore[index, call-overload, operator]

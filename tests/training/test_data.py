@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,16 @@ from mixtune.errors import DataError
 from mixtune.source import Source
 from mixtune.target import Target
 from mixtune.training import data
-from mixtune.training.data import READERS, Reader, corrupted, read_source, read_target, sampled, source_hash
+from mixtune.training.data import (
+    READERS,
+    Reader,
+    corrupted,
+    read_source,
+    read_target,
+    sampled,
+    source_hash,
+    target_hash,
+)
 from mixtune.training.texts import JudgedQueries, SourceText, TargetText
 
 
@@ -122,3 +132,17 @@ def test_a_sample_of_one_row_is_refused() -> None:
 def test_readers_are_registered_in_order() -> None:
     assert list(READERS) == sorted(READERS)
     assert {"beir", "docstrings"} <= set(READERS)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda root: read_source(Source("mine", "docstrings", "no_such_package"), root),
+        lambda root: source_hash(Source("mine", "docstrings", "no_such_package"), root),
+        lambda root: read_target(Target("mine", "docstrings", "no_such_package"), root),
+        lambda root: target_hash(Target("mine", "docstrings", "no_such_package"), root),
+    ],
+)
+def test_a_refusal_names_the_entry_of_the_study(read: Callable[[Path], object], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"^(source|target) 'mine': package 'no_such_package' is not installed"):
+        read(tmp_path)

@@ -172,3 +172,17 @@ def test_an_extended_study_goes_on_with_the_next_number() -> None:
     more = replace(study, budget=Budget(trials=3, workers=1))
     assert plan.next_trial(more, Fresh(), trials).number == len(trials)
     assert plan.next_trial(more, Fresh(), trials).role is Role.SEARCH
+
+
+def test_the_expected_number_of_trials_stays_while_the_recommendation_is_judged() -> None:
+    study = replace(prepared(trials=1), final=replace(prepared().final, seeds=2))
+    trials: list[Trial] = plan.opening(study)
+    seen = set()
+    while True:
+        try:
+            trial = plan.next_trial(study, Fresh(), trials)
+        except SearchExhausted:
+            break
+        trials = [*trials[: trial.number], finish(trial), *trials[trial.number + 1 :]]
+        seen.add(plan.planned(study, trials))
+    assert seen == {len(trials)}
