@@ -197,3 +197,10 @@ class Trial:
     def role(self) -> Role:
         """Why this trial runs."""
         return self.proposal.role
+
+
+def headline(error: str | None) -> str:
+    """What a failed attempt died of, in one line: the first line of the exception, behind the traceback's frames."""
+    lines = (error or "no message").strip().splitlines()
+    frames = [index for index, line in enumerate(lines) if line.startswith((" ", "Traceback "))]
+    return lines[min(frames[-1] + 1, len(lines) - 1) if frames else 0]

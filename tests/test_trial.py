@@ -13,6 +13,7 @@ from mixtune.trial import (
     Role,
     Trial,
     TrialState,
+    headline,
 )
 
 
@@ -50,3 +51,12 @@ def test_a_trial_survives_json() -> None:
     adapter = TypeAdapter(Trial)
     assert adapter.validate_json(adapter.dump_json(trial)) == trial
     assert trial.role is Role.ROUND
+
+
+def test_the_headline_of_an_error_is_the_first_line_behind_the_traceback() -> None:
+    error = (
+        'Traceback (most recent call last):\n  File "x.py", line 1, in f\n    boom()\nValueError: first\nsecond line\n'
+    )
+    assert headline(error) == "ValueError: first"
+    assert headline("the worker died") == "the worker died"
+    assert headline(None) == "no message"

@@ -1,11 +1,12 @@
 """The app: every command under its verb, and one place where errors become messages."""
 
+import importlib.metadata
 import os
 import sys
 from collections.abc import Callable
 from functools import wraps
 from io import TextIOWrapper
-from typing import ParamSpec
+from typing import Annotated, ParamSpec
 
 import typer
 
@@ -22,6 +23,12 @@ Start with `mixtune run studies/quickstart.yaml`."""
 
 
 P = ParamSpec("P")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"mixtune {importlib.metadata.version('mixtune')}")
+        raise typer.Exit
 
 
 def answering(command: Callable[P, None]) -> Callable[P, None]:
@@ -45,7 +52,8 @@ def answering(command: Callable[P, None]) -> Callable[P, None]:
 
 def create_app() -> typer.Typer:
     """Build the app. Called with `obj=Parts(...)` it uses those parts."""
-    app = typer.Typer(help=ABOUT, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.callback(help=ABOUT)(_mixtune)
     commands: dict[str, Callable[..., None]] = {
         "check": check,
         "run": run,
@@ -64,6 +72,14 @@ def create_app() -> typer.Typer:
     database.callback()(_database)
     app.add_typer(database, name="db")
     return app
+
+
+def _mixtune(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
 
 
 def _database() -> None:

@@ -15,7 +15,7 @@ from mixtune.cli.pace import Pace
 from mixtune.cli.trialtable import COLOURS, SOURCES_SHOWN, legend, role_name
 from mixtune.report.tables import add_columns, duration, flops, plain_table, scaled, spark
 from mixtune.store.base import StudyRecord
-from mixtune.trial import Trial, TrialState
+from mixtune.trial import Trial, TrialState, headline
 
 if TYPE_CHECKING:
     from mixtune.tuning.listener import Listener
@@ -145,7 +145,7 @@ class PlainListener:
             line += f", {flops(found.cost.flops)}"
             line += "" if found.score is None else f", score {found.score:.4f}"
         if trial.error and trial.state is TrialState.FAILED:
-            line += f": {trial.error.strip().splitlines()[-1]}"
+            line += f": {headline(trial.error)}"
         else:
             heaviest = sorted(trial.proposal.recipe.mixture.items(), key=lambda each: -each[1])[:3]
             line += f", {', '.join(f'{name} {weight:.2f}' for name, weight in heaviest)}"

@@ -62,7 +62,7 @@ def show(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = Fa
 def trials(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = False) -> None:
     """List the trials of a study."""
     from mixtune.cli.trialtable import trial_table
-    from mixtune.trial import TrialState
+    from mixtune.trial import TrialState, headline
 
     with closing(parts_of(context).open_store(database(db))) as store:
         lines = store.summaries(name)
@@ -75,8 +75,7 @@ def trials(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = 
     console = Console()
     console.print(trial_table(lines, names))
     for number, error in errors.items():
-        last = (error or "no message").strip().splitlines()[-1]
-        console.print(f"Trial {number} failed: {last}", markup=False, highlight=False)
+        console.print(f"Trial {number} failed: {headline(error)}", markup=False, highlight=False)
 
 
 def best(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = False) -> None:

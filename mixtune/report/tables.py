@@ -38,6 +38,7 @@ def report(summary: Summary) -> Group:
         parts.append(Text(summary.answer))
     parts.append(Text(""))
     parts.extend(Text(line) for line in cost_lines(summary))
+    parts.extend(Text(line) for line in corpus_lines(summary.study))
     return Group(*parts)
 
 
@@ -98,6 +99,16 @@ def cost_lines(summary: Summary) -> Iterator[str]:
     found = summary.study.preparation
     if found is not None:
         yield f"Cache        {found.encoded:,} texts encoded, {found.tokenised:,} tokenised, {found.reused:,} reused"
+
+
+def corpus_lines(study: Study) -> Iterator[str]:
+    """Which documents the queries were ranked against: all on test, a candidate pool on dev where there are more."""
+    if study.preparation is None:
+        return
+    facts = study.preparation.targets
+    yield f"Test         every document: {', '.join(f'{name} {one.documents:,}' for name, one in facts.items())}"
+    pools = [f"{name} {one.dev_pool:,}" for name, one in facts.items() if one.dev_pool < one.documents]
+    yield f"Dev          candidate pools: {', '.join(pools)}" if pools else "Dev          every document"
 
 
 def bar(share: float, width: int) -> str:

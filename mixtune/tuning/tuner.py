@@ -19,7 +19,7 @@ from mixtune.store.base import LEASE_SECONDS, Lease, Store, StudyRecord
 from mixtune.store.lease import process_owner
 from mixtune.study import Study, StudyState
 from mixtune.training.base import Task, Trainer
-from mixtune.trial import Role, Trial, TrialState
+from mixtune.trial import Role, Trial, TrialState, headline
 from mixtune.tuning import engine, plan
 from mixtune.tuning.listener import Listener, Unwatched
 from mixtune.tuning.search import StudySearch
@@ -231,10 +231,9 @@ class _Run:
         if trial.state is TrialState.FAILED:
             self.failures_in_a_row += 1
             if self.failures_in_a_row >= self.study.budget.max_failures:
-                last = (trial.error or "").strip().splitlines()[-1:]
                 raise StudyStopped(
                     f"{self.failures_in_a_row} trials failed in a row, the last one (trial {trial.number}) with: "
-                    f"{last[0] if last else 'no message'}. See mixtune trials {self.study.name} --json, "
+                    f"{headline(trial.error)}. See mixtune trials {self.study.name} --json, "
                     f"mend the cause, then mixtune resume {self.study.name}"
                 )
 

@@ -1,3 +1,4 @@
+import importlib.metadata
 import subprocess
 import sys
 from io import BytesIO, TextIOWrapper
@@ -57,3 +58,9 @@ def test_signs_that_the_output_cannot_hold_do_not_end_a_command(monkeypatch: pyt
         main()
     print("█ \ud800", file=out, flush=True)
     assert out.buffer.getvalue().endswith(b"\\u2588 \\ud800\n")  # type: ignore[attr-defined]
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        create_app()(["--version"])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"mixtune {importlib.metadata.version('mixtune')}\n")
