@@ -13,6 +13,8 @@ from mixtune.tuning.listener import Listener
 
 TUNED = Recipe(Mixture({"alpha": 0.8, "beta": 0.2}))
 
+ERROR = "Traceback (most recent call last):\n  File a.py, line 3\nValueError: no luck"
+
 
 @dataclass
 class ScriptedTuner:
@@ -72,7 +74,7 @@ def finished_trials(study: Study) -> list[Trial]:
         measurement = Measurement(score=0.5, dev=metrics, test=test, cost=Cost(train=100.0, seconds=1.0))
         trial = Trial(number, proposal, seed=number, state=TrialState.COMPLETE, attempt=1, measurement=measurement)
         if number == 3:
-            trial = replace(trial, state=TrialState.FAILED, measurement=None, error="Traceback\nValueError: no luck")
+            trial = replace(trial, state=TrialState.FAILED, measurement=None, error=ERROR)
         trials.append(replace(trial, node="here", pid=7, started=1.0, finished=2.0))
     return trials
 

@@ -3,6 +3,7 @@ from typing import Any
 
 from click.testing import Result
 from desk import Desk
+from scripted_tuner import ERROR
 
 
 def read(result: Result) -> Any:  # noqa: ANN401 - any JSON
@@ -31,7 +32,7 @@ def test_trials_give_the_keys_of_the_contract(done: Desk) -> None:
 
 def test_a_failed_trial_tells_its_error(done: Desk) -> None:
     lines = read(done("trials", "duo", "--json"))
-    assert lines[3]["error"] == "Traceback\nValueError: no luck"
+    assert lines[3]["error"] == ERROR
     assert "Trial 3 failed: ValueError: no luck" in done("trials", "duo").output
 
 
