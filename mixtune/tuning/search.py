@@ -39,8 +39,7 @@ class StudySearch(RaySearcher):
 
     It holds no state but which Ray trial runs which of ours. Ray pickles a searcher when a Tuner is made; the driver
     with its database connection stays out of that copy, which nothing ever reads. An error of the driver is kept in
-    `failure` and ends `Tuner.fit` at the next question: raised out of on_trial_complete alone, Ray would log it and go
-    on with the trial marked as failed.
+    `failure` and ends `Tuner.fit` at the next question.
     """
 
     def __init__(self, driver: Driver) -> None:
@@ -90,21 +89,21 @@ class StudySearch(RaySearcher):
         progress = wire.progress_of(result)
         number = self._live.get(trial_id)
         if progress is not None and number is not None:
-            self._guard(self.driver.alive, number, progress)
+            self._tell(self.driver.alive, number, progress)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Pass the answer on. Ray may call this twice for one trial; only the first counts."""
         number = self._live.pop(trial_id, None)
         if number is not None:
             answer = None if error or result is None else wire.answer_of(result)
-            self._guard(self.driver.finish, number, answer)
+            self._tell(self.driver.finish, number, answer)
 
-    def _guard(self, call: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    def _tell(self, call: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Call the driver. Its error waits for the next question: raised here, Ray would log it and call again."""
         try:
             call(*args, **kwargs)
         except BaseException as error:
             self.failure = error
-            raise
 
     def save(self, checkpoint_path: str) -> None:
         """Save nothing: the database has it all."""
