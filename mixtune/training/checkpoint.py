@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import JsonValue as Json
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 from mixtune.errors import TrainingError
@@ -51,23 +51,17 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     if path.exists():
         raise TrainingError(f"checkpoint {path} is there already: each attempt needs a path of its own")
     aside = path.with_name(f"{path.name}.tmp-{uuid.uuid4().hex}")
-    contents = {
-        "parameters.safetensors": save(_plain(checkpoint.parameters)),
-        "optimiser.safetensors": save(_plain(checkpoint.optimiser)),
-        "rng.safetensors": save(_plain({"rng": checkpoint.rng})),
-        "standing.json": json.dumps(asdict(checkpoint.standing)).encode(),
-    }
+    tensors = {"parameters": checkpoint.parameters, "optimiser": checkpoint.optimiser, "rng": {"rng": checkpoint.rng}}
     try:
         aside.mkdir(parents=True)
-        for name, content in contents.items():
-            with (aside / name).open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        _sync(aside)
+        (aside / "standing.json").write_text(json.dumps(asdict(checkpoint.standing)))
+        for name, part in tensors.items():
+            save_file(_plain(part), aside / f"{name}.safetensors")
+        for place in (*aside.iterdir(), aside):
+            _sync(place)
         aside.rename(path)
         _sync(path.parent)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         shutil.rmtree(aside, ignore_errors=True)
         raise TrainingError(f"checkpoint {path} cannot be written ({error}): free some space and resume") from error
 
@@ -94,8 +88,8 @@ def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(place: Path) -> None:
+    handle = os.open(place, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -9,6 +9,7 @@ from mixtune.sampler import RecipeDraw
 from mixtune.source import SourceFacts
 from mixtune.study import Study
 from mixtune.training.devloss import DevPool
+from mixtune.training.encodings import distinct
 from mixtune.training.prepared import Prepared, Split
 from mixtune.training.proxy import Embedder, Features, open_proxy
 
@@ -17,15 +18,10 @@ SAMPLED_STEPS = 1000
 
 
 def search_flops(model: Embedder, split: Split) -> float:
-    """Cost of evaluating a split: its queries and documents encoded, and every query against every document."""
-    encoding = model.encode_flops(split.queries) + model.encode_flops(split.documents)
+    """Cost of evaluating a split: its distinct texts encoded, and every query against every document."""
+    queries, documents = distinct(split.queries)[0], distinct(split.documents)[0]
+    encoding = model.encode_flops(queries) + model.encode_flops(documents[~np.isin(documents, queries)])
     return encoding + model.flops.similarity(len(split.queries), len(split.documents))
-
-
-def pool_flops(model: Embedder, pool: DevPool) -> float:
-    """Cost of one dev loss: its queries and documents encoded, and its dot products."""
-    encoding = model.encode_flops(pool.queries) + model.encode_flops(pool.documents)
-    return encoding + model.flops.similarity(pool.products, 1)
 
 
 def fresh_run_flops(study: Study, facts: Mapping[str, SourceFacts], prepared: Prepared, table: Features) -> float:

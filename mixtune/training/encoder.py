@@ -1,7 +1,6 @@
 """Texts to tokens, tokens to tensors, and both through a model in batches of similar length."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +11,10 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from mixtune.training.models import is_static, quiet
+from mixtune.training.threads import spread
 from mixtune.training.truncated import capture_entering
 
 Tokens = npt.NDArray[np.int32]
-
-MOST_WORKERS = 16
-"""Threads that encode at once, at most."""
 
 BATCH_TOKENS = 2048
 """Padded tokens per forward pass when encoding; a single longer text makes a batch of its own."""
@@ -90,9 +87,7 @@ def encode_all(
 ) -> Iterator[Encoded]:
     """Send any number of texts through the model, longest first, and yield each batch as it is done.
 
-    On a CPU the batches are spread over threads that compute one batch each: faster than all threads in one batch,
-    above all on a busy machine, and the result does not depend on their number. Torch's number of threads is 1
-    meanwhile.
+    On a CPU the batches are spread over threads, see `spread`; the result does not depend on their number.
 
     Args:
         model: in eval mode.
@@ -101,11 +96,8 @@ def encode_all(
         layers: also give the hidden states that enter the last `layers` layers.
     """
     lengths = np.array([len(one) for one in tokens], dtype=np.int32)
-    threads = torch.get_num_threads()
-    workers = min(threads, MOST_WORKERS) if model.device.type == "cpu" else 1
     capture = nullcontext() if layers is None else capture_entering(model, layers)
-
-    with capture as entering, ThreadPoolExecutor(workers, "encode", _one_thread) as pool:
+    with capture as entering:
 
         def run(positions: npt.NDArray[np.int64]) -> Encoded:
             embeddings = encode(model, [tokens[i] for i in positions], dtype)
@@ -114,14 +106,7 @@ def encode_all(
             bits = entering.states.to(torch.bfloat16).cpu().view(torch.int16).numpy()
             return Encoded(positions, embeddings, bits.view(np.uint16))
 
-        try:
-            yield from pool.map(run, length_batches(lengths))
-        finally:
-            torch.set_num_threads(threads)
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
+        yield from spread(run, length_batches(lengths), model.device)
 
 
 @contextmanager

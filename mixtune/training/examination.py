@@ -8,11 +8,10 @@ import numpy as np
 from mixtune.errors import TrainingError
 from mixtune.recipe import FloatArray
 from mixtune.study import Study
-from mixtune.training.cost import search_flops
 from mixtune.training.devloss import DevPool
+from mixtune.training.encodings import Encodings
 from mixtune.training.evaluation import evaluate, mean_metrics, metrics_for, select
 from mixtune.training.prepared import Floats, Prepared, PreparedTarget, Rows, Split
-from mixtune.training.proxy import Embedder
 from mixtune.trial import JUDGED, Metrics, Proposal, Role, Scores
 
 
@@ -36,12 +35,13 @@ class _Found:
     loss: float | None = None
 
 
-def examine(study: Study, prepared: Prepared, model: Embedder, proposal: Proposal) -> Examination:
+def examine(study: Study, prepared: Prepared, encodings: Encodings, proposal: Proposal) -> Examination:
     """Evaluate a model as a proposal's role asks.
 
     A round is scored on the dev queries that influence is not measured on, and its dev loss is that of the others
     (none where it probed: the end of the round knows it). Other roles take all dev queries for both. JUDGED roles
-    are evaluated on test too, with scores per query.
+    are evaluated on test too, with scores per query. Texts that dev has encoded are not encoded again for test, and
+    are charged to dev.
 
     Raises:
         TrainingError: an embedding is not finite.
@@ -49,10 +49,10 @@ def examine(study: Study, prepared: Prepared, model: Embedder, proposal: Proposa
     metrics = metrics_for(study.objective.metric)
     temperature = study.proxy.temperature
     names = [target.name for target in study.targets]
-    found = {name: _dev(name, prepared.targets[name], model, proposal, metrics, temperature) for name in names}
+    found = {name: _dev(name, prepared.targets[name], encodings, proposal, metrics, temperature) for name in names}
     dev = {name: mean_metrics(part.values) for name, part in found.items()}
     judged = names if proposal.role in JUDGED else []
-    test = {name: _search(name, prepared.targets[name].test, model, metrics) for name in judged}
+    test = {name: _search(name, prepared.targets[name].test, encodings, metrics) for name in judged}
     return Examination(
         score=study.score(dev),
         dev=dev,
@@ -68,28 +68,36 @@ def examine(study: Study, prepared: Prepared, model: Embedder, proposal: Proposa
 
 
 def _dev(
-    name: str, target: PreparedTarget, model: Embedder, proposal: Proposal, metrics: tuple[str, ...], temperature: float
+    name: str,
+    target: PreparedTarget,
+    encodings: Encodings,
+    proposal: Proposal,
+    metrics: tuple[str, ...],
+    temperature: float,
 ) -> _Found:
     if proposal.role is Role.ROUND and proposal.probe is not None:
-        return _search(name, select(target.dev, ~target.signal), model, metrics)
+        return _search(name, select(target.dev, ~target.signal), encodings, metrics)
     everyone = np.ones(len(target.dev.queries), dtype=bool)
     scored, lossy = (~target.signal, target.signal) if proposal.role is Role.ROUND else (everyone, everyone)
-    queries = _encode(model, target.dev.queries, name)
-    documents = _encode(model, target.dev.documents, name)
+    found = _search(name, target.dev, encodings, metrics)
     pool = DevPool(name, target, lossy)
-    losses = pool.losses(queries[pool.used], documents[pool.positions], temperature)
-    values = evaluate(target.dev, queries, documents, metrics)
-    flops = search_flops(model, target.dev) + model.flops.similarity(pool.products, 1)
-    return _Found({metric: array[scored] for metric, array in values.items()}, flops, float(losses.mean()))
+    losses = pool.losses(encodings.of(pool.queries), encodings.of(pool.documents), temperature)
+    return _Found(
+        {metric: values[scored] for metric, values in found.values.items()},
+        found.flops + encodings.model.flops.similarity(pool.products, 1),
+        float(losses.mean()),
+    )
 
 
-def _search(name: str, split: Split, model: Embedder, metrics: tuple[str, ...]) -> _Found:
-    queries, documents = _encode(model, split.queries, name), _encode(model, split.documents, name)
-    return _Found(evaluate(split, queries, documents, metrics), search_flops(model, split))
+def _search(name: str, split: Split, encodings: Encodings, metrics: tuple[str, ...]) -> _Found:
+    before = encodings.flops
+    queries, documents = _encode(encodings, split.queries, name), _encode(encodings, split.documents, name)
+    products = encodings.model.flops.similarity(len(queries), len(documents))
+    return _Found(evaluate(split, queries, documents, metrics), encodings.flops - before + products)
 
 
-def _encode(model: Embedder, rows: Rows, name: str) -> Floats:
-    embeddings = model.encode(rows)
+def _encode(encodings: Encodings, rows: Rows, name: str) -> Floats:
+    embeddings = encodings.of(rows)
     if not np.isfinite(embeddings).all():
         raise TrainingError(f"embeddings of target {name!r} are not finite after training: lower proxy.learning_rate")
     return embeddings

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -179,5 +180,12 @@ def _fingerprint(path: Path) -> str:
 
 
 def _sha256(path: Path) -> str:
+    found = path.stat()
+    return _hashed(path, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _hashed(path: Path, size: int, changed: int) -> str:
+    """Hash of a file in that state: weights are read once per process, however often a model is resolved."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

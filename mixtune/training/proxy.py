@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from mixtune.training import models
 from mixtune.training.encoder import length_batches, model_inputs
 from mixtune.training.flops import LENGTH, SEQUENCES, Flops, measure
 from mixtune.training.prepared import Floats, Rows
+from mixtune.training.threads import spread
 from mixtune.training.truncated import continue_from, layer_list
 
 
@@ -80,8 +81,11 @@ class ProxyModel(ABC):
     """A trainable model on top of what is frozen and cached. One instance serves trial after trial: see `reset`.
 
     module holds what runs and nothing else, all of it trainable; device is where it is. Embeddings are normalised.
-    flops counts its work, dtype is what matrix products are computed in (None: float32).
+    flops counts its work, dtype is what matrix products are computed in (None: float32). threads is how many threads
+    its training steps gain from (None: all there are).
     """
+
+    threads: ClassVar[int | None] = None
 
     def __init__(self, table: Features, module: nn.Module, flops: Flops, dtype: torch.dtype | None = None) -> None:
         self.table = table
@@ -115,9 +119,13 @@ class ProxyModel(ABC):
         """Embed any number of texts in evaluation mode, without gradient: (len(rows), dim)."""
         self.module.eval()
         embeddings = np.empty((len(rows), self.flops.dim), dtype=np.float32)
-        with torch.inference_mode():
-            for positions in self._batches(rows):
+
+        def run(positions: Rows) -> None:
+            with torch.inference_mode():
                 embeddings[positions] = self.embed(rows[positions]).cpu().numpy()
+
+        for _ in spread(run, self._batches(rows), self.device):
+            pass
         return embeddings
 
     def encode_flops(self, rows: Rows) -> float:
@@ -137,7 +145,13 @@ class ProxyModel(ABC):
 
 
 class HeadProxy(ProxyModel):
-    """One dense layer, identity at the start and without bias, on the base model's frozen embeddings. Always fp32."""
+    """One dense layer, identity at the start and without bias, on the base model's frozen embeddings. Always fp32.
+
+    Its products are too small to share: waiting for a second thread costs more than it brings, and on a busy machine
+    tens of times more.
+    """
+
+    threads = 1
 
     def __init__(self, table: Features) -> None:
         # A plain view: fancy indexing of the memmap subclass is several times slower.

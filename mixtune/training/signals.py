@@ -1,7 +1,7 @@
 """The end of a round of Inf-DDS: probe sources, measure their influence on the targets, merge what helped."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
@@ -9,8 +9,8 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from mixtune.errors import TrainingError
 from mixtune.recipe import FloatArray, Mixture
 from mixtune.sampler import RecipeDraw
-from mixtune.training.cost import pool_flops
 from mixtune.training.devloss import DevPool
+from mixtune.training.encodings import Encodings
 from mixtune.training.merge import merge_for
 from mixtune.training.randomness import own_randomness
 from mixtune.training.run import Run
@@ -24,7 +24,11 @@ _PROBES = 0x70726F6265
 
 @dataclass(frozen=True, slots=True)
 class RoundEnd:
-    """What the end of a round showed. Fields as in Measurement; exposure is that of the merge alone."""
+    """What the end of a round showed. Fields as in Measurement; exposure is that of the merge alone.
+
+    encodings are those of the parameters that the round leaves; where nothing was merged, these are the parameters
+    that the dev loss was measured at, and its texts need not be encoded again.
+    """
 
     dev_loss: Mapping[str, float]
     influence: Mapping[str, Influence]
@@ -32,6 +36,7 @@ class RoundEnd:
     merge_weights: Mapping[str, float]
     exposure: Mapping[str, float]
     flops: float
+    encodings: Encodings = field(compare=False)
 
 
 def end_round(
@@ -59,19 +64,20 @@ def end_round(
     """
     model, optimiser = run.model, run.optimiser
     draw = RecipeDraw(run.rows, Mixture.uniform(probe.sources), run.settings.batch_size, _seed(seed, 0))
-    before = dev_losses(run, pools)
+    measured = Encodings(model)
+    before = dev_losses(measured, pools, run.settings.temperature)
     lost = [name for name, losses in before.items() if not np.isfinite(losses).all()]
     if lost:
         raise TrainingError(
             f"the dev loss of target {lost[0]!r} is not finite after step {optimiser.position}: lower"
             f" proxy.learning_rate ({run.settings.rate:g}) or raise proxy.temperature ({run.settings.temperature:g})"
         )
-    measuring = sum(pool_flops(model, pool) for pool in pools.values())
+    measuring = measured.flops + sum(model.flops.similarity(pool.products, 1) for pool in pools.values())
     flops = measuring
     merge = merge_for(probe)
     influences: dict[str, Influence] = {}
     start = optimiser.snapshot()
-    theta = parameters_to_vector(optimiser.parameters.values()).detach().clone()
+    theta = parameters_to_vector(optimiser.parameters.values()).detach()
     for source in probe.sources:
         with own_randomness(model.device, _seed(seed, 1 + list(run.rows).index(source))):
             model.module.train()
@@ -79,11 +85,12 @@ def end_round(
                 rows = draw.draw_from(source)
                 run.learn(source, rows)
                 flops += run.step_flops(source, rows)
-        influence = influence_of(before, dev_losses(run, pools), importances)
+        after = dev_losses(Encodings(model), pools, run.settings.temperature)
+        influence = influence_of(before, after, importances)
         flops += measuring
         influences[source] = influence
         if influence.value is not None and influence.error is not None:
-            change = parameters_to_vector(optimiser.parameters.values()).detach() - theta
+            change = parameters_to_vector(optimiser.parameters.values()).detach().sub_(theta)
             merge.add(source, influence.value, influence.error, change)
         optimiser.restore(start)
     weights, change_of_all = merge.result()
@@ -97,13 +104,14 @@ def end_round(
         merge_weights=weights,
         exposure={source: probe.steps * weight * probe.epsilon for source, weight in weights.items()},
         flops=flops,
+        encodings=measured if change_of_all is None else Encodings(model),
     )
 
 
-def dev_losses(run: Run, pools: Mapping[str, DevPool]) -> dict[str, FloatArray]:
-    """Dev loss per query of each target, each an array of shape (q,), at the run's present parameters."""
+def dev_losses(encodings: Encodings, pools: Mapping[str, DevPool], temperature: float) -> dict[str, FloatArray]:
+    """Dev loss per query of each target, each an array of shape (q,)."""
     return {
-        name: pool.losses(run.model.encode(pool.queries), run.model.encode(pool.documents), run.settings.temperature)
+        name: pool.losses(encodings.of(pool.queries), encodings.of(pool.documents), temperature)
         for name, pool in pools.items()
     }
 

@@ -14,13 +14,16 @@ from mixtune.training import models, prepare
 from mixtune.training.base import Progress, Report, Task
 from mixtune.training.checkpoint import Checkpoint, Standing, load_checkpoint, save_checkpoint
 from mixtune.training.devloss import DevPool
+from mixtune.training.encodings import Encodings
 from mixtune.training.examination import examine
 from mixtune.training.features import FeatureTable
+from mixtune.training.neighbours import neighbours
 from mixtune.training.prepared import Pairs, Prepared, Rows
 from mixtune.training.proxy import BaseModel, ProxyModel, open_proxy
 from mixtune.training.randomness import own_randomness, rng_state, set_rng_state
 from mixtune.training.run import Run
 from mixtune.training.signals import RoundEnd, end_round
+from mixtune.training.threads import at_most
 from mixtune.trial import Cost, Measurement, Outcome, Role
 
 REPORTS = 10
@@ -87,7 +90,7 @@ def run_trial(study: Study, task: Task, bench: Bench, report: Report, began: flo
     """Train, end the round, save and evaluate one trial on an open bench; began is its time.perf_counter()."""
     proposal, model = task.proposal, bench.model
     end: RoundEnd | None = None
-    with own_randomness(model.device, task.seed):
+    with own_randomness(model.device, task.seed), at_most(model.threads):
         run = _begin(study, task, bench)
         every = max(1, round(proposal.steps / REPORTS))
         for step in range(1, proposal.steps + 1):
@@ -102,7 +105,8 @@ def run_trial(study: Study, task: Task, bench: Bench, report: Report, began: flo
         if proposal.role in CONTINUED:
             save_checkpoint(_checkpoint(run), task.checkpoint)
     untrained = proposal.steps == 0 and proposal.parent is None and end is None
-    found = examine(study, bench.prepared, BaseModel(model.table) if untrained else model, proposal)
+    encodings = end.encodings if end else Encodings(BaseModel(model.table) if untrained else model)
+    found = examine(study, bench.prepared, encodings, proposal)
     report(proposal.steps, found.score)
     measurement = Measurement(
         step=run.optimiser.position,
@@ -112,6 +116,7 @@ def run_trial(study: Study, task: Task, bench: Bench, report: Report, began: flo
         loss={source: float(np.mean(losses)) for source, losses in sorted(run.losses.items())},
         dev_loss=end.dev_loss if end else found.dev_loss,
         influence=end.influence if end else {},
+        neighbours=neighbours(study, bench.prepared, encodings) if proposal.role is Role.SURVEY else {},
         merge=end.merge if end else "",
         merge_weights=end.merge_weights if end else {},
         receipt=run.draw.receipt(),

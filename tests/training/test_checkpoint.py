@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from mixtune.errors import TrainingError
 from mixtune.training import checkpoint as module
@@ -34,6 +35,17 @@ def test_a_failed_write_leaves_nothing_and_says_where(tmp_path: Path, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module.os, "fsync", full)
+    with pytest.raises(TrainingError, match=r"c cannot be written .*No space left"):
+        save_checkpoint(some(), tmp_path / "c")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_under_the_tensors_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(tensors: object, path: Path) -> None:
+        path.write_bytes(b"torn")
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(module, "save_file", full)
     with pytest.raises(TrainingError, match=r"c cannot be written .*No space left"):
         save_checkpoint(some(), tmp_path / "c")
     assert list(tmp_path.iterdir()) == []

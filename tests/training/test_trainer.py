@@ -6,15 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from small_study import bench_of, recipe, study_of, synthetic
+from tokenizers import Tokenizer
 from trainer_contract import TrainerContract
 
 from mixtune.errors import TrainingError
 from mixtune.recipe import Mixture, Pruning, Recipe
 from mixtune.source import Source
-from mixtune.study import Budget, Proxy, Search, Study
+from mixtune.study import OFFLINE_MODEL, Budget, Proxy, Search, Study
 from mixtune.target import Target
 from mixtune.training.base import Task, Trainer
+from mixtune.training.devloss import DevPool
+from mixtune.training.models import resolve
 from mixtune.training.trainer import EncoderTrainer, kept_rows, run_trial
 from mixtune.trial import Measurement, Probe, Proposal, Role
 
@@ -25,6 +30,10 @@ BENCH = bench_of(TABLE, PREPARED)
 
 def train(proposal: Proposal, place: Path, *, seed: int = 1, parent: Path | None = None) -> Measurement:
     return run_trial(STUDY, Task(0, proposal, seed, place, parent), BENCH, lambda step, score: None, 0.0).measurement
+
+
+def pool_of(name: str) -> DevPool:
+    return DevPool(name, PREPARED.targets[name], PREPARED.targets[name].signal)
 
 
 def test_training_on_the_right_source_beats_the_base_and_the_wrong_source(tmp_path: Path) -> None:
@@ -186,26 +195,151 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+def test_a_head_trains_on_one_thread_and_gives_the_others_back(tmp_path: Path) -> None:
+    torch.set_num_threads(2)
+    try:
+        seen: list[int] = []
+        task = Task(0, Proposal(recipe(good=1.0), 10, Role.SEARCH), 1, tmp_path / "c")
+        run_trial(STUDY, task, BENCH, lambda step, score: seen.append(torch.get_num_threads()), 0.0)
+        assert set(seen[:-1]) == {1}
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+
+
+def test_a_round_that_merges_nothing_is_scored_without_encoding_its_dev_loss_again(tmp_path: Path) -> None:
+    table, prepared = synthetic()
+    good, reverse = prepared.sources["good"], prepared.sources["shuffled"]
+    table.embeddings[reverse.queries] = table.embeddings[good.queries]
+    table.embeddings[reverse.documents] = -table.embeddings[good.documents]
+    bench = bench_of(table, prepared)
+
+    def probed(source: str) -> Measurement:
+        proposal = Proposal(recipe(good=1.0), 20, Role.ROUND, probe=Probe((source,), 5))
+        task = Task(0, proposal, 1, tmp_path / source)
+        return run_trial(STUDY, task, bench, lambda step, score: None, 0.0).measurement
+
+    merged, kept = probed("good"), probed("shuffled")
+    assert (merged.merge, kept.merge) == ("merged", "no_merge")
+    known = sum(
+        len(np.unique(target.dev.documents[pool_of(name).positions])) for name, target in PREPARED.targets.items()
+    )
+    assert merged.cost.dev - kept.cost.dev == 2 * 16 * 16 * known
+
+
+def test_a_source_of_one_document_only_teaches_nothing_and_breaks_nothing(tmp_path: Path) -> None:
+    pairs = PREPARED.sources["good"]
+    same = replace(pairs, documents=np.full_like(pairs.documents, pairs.documents[0]))
+    prepared = replace(PREPARED, sources={**PREPARED.sources, "good": same})
+    proposal = Proposal(recipe(good=1.0), 5, Role.SEARCH)
+    task = Task(0, proposal, 1, tmp_path / "c")
+    found = run_trial(STUDY, task, bench_of(TABLE, prepared), lambda step, score: None, 0.0).measurement
+    base = train(Proposal(recipe(good=1.0), 0, Role.SEARCH), tmp_path)
+    assert found.loss == {"good": 0.0}
+    assert (found.dev, found.dev_loss) == (base.dev, pytest.approx(base.dev_loss))
+
+
+@pytest.mark.parametrize("rows", [2, 3])
+def test_sources_of_two_rows_and_batches_of_two_are_enough(tmp_path: Path, rows: int) -> None:
+    few = {
+        name: replace(
+            pairs, **{part: getattr(pairs, part)[:rows] for part in ("queries", "documents", "groups", "similarity")}
+        )
+        for name, pairs in PREPARED.sources.items()
+    }
+    prepared = replace(PREPARED, sources=few)
+    study = study_of(prepared, batch_size=2)
+    proposal = Proposal(recipe(good=0.5, other=0.5), 9, Role.ROUND, probe=Probe(("good", "shuffled"), 2))
+    task = Task(0, proposal, 1, tmp_path / "c")
+    found = run_trial(study, task, bench_of(TABLE, prepared), lambda step, score: None, 0.0).measurement
+    assert sum(drawn.rows for drawn in found.receipt.values()) == 18
+    assert all(np.isfinite(loss) for loss in found.loss.values())
+
+
+ODD = [
+    "\u200b",
+    "\ufeff",
+    "\x00x",
+    "e\u0301 vs \u00e9",
+    "\ud800 lone",
+    "\u202eleft",
+    "a" * 3000,
+    "word " * 900,
+    "\u65e5\u672c",
+    "one",
+]
+
+
+@pytest.mark.parametrize("trainable", ["head", "last:1"])
+def test_odd_texts_train_and_score(trainable: str, root: Path, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "odd" / "qrels").mkdir(parents=True)
+    for kind, extra in (("corpus", "d"), ("queries", "q")):
+        lines = (json.dumps({"_id": f"{extra}{i}", "title": "", "text": text}) for i, text in enumerate(ODD))
+        (tmp_path / "odd" / f"{kind}.jsonl").write_text("\n".join(lines))
+    judged = (f"q{i}\td{i}\t1" for i in range(len(ODD)))
+    (tmp_path / "odd" / "qrels" / "train.tsv").write_text("query-id\tcorpus-id\tscore\n" + "\n".join(judged))
+    trainer = EncoderTrainer(root)
+    study = Study(
+        name="odd",
+        sources=(Source("odd", "beir", str(tmp_path / "odd")),),
+        targets=(Target("notes", "beir", str(data / "notes")),),
+        search=Search("infdds"),
+        budget=Budget(trials=1),
+        proxy=Proxy(trainable=trainable, steps=3, batch_size=4, precision="fp32", max_length=16),
+    )
+    study = replace(study, preparation=trainer.prepare(study, lambda what, done, total: None))
+    proposal = Proposal(Recipe(Mixture({"odd": 1.0})), 3, Role.ROUND, probe=Probe(("odd",), 1))
+    found = trainer.train(study, Task(0, proposal, 1, tmp_path / "c"), lambda step, score: None).measurement
+    assert study.rows == {"odd": len(ODD)}
+    assert np.isfinite(found.loss["odd"]) and found.influence["odd"].value is not None
+    assert found.score is not None and 0 <= found.score <= 1
+
+
 class RealTrainerContract(TrainerContract):
     """On the real model, with real texts."""
 
     trainable = "head"
 
-    @pytest.fixture
-    def trainer(self, root: Path) -> Trainer:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def trainer(cls, root: Path) -> Trainer:
         return EncoderTrainer(root)
 
-    @pytest.fixture
-    def study(self, trainer: Trainer, data: Path) -> Study:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def model(cls) -> str:
+        return OFFLINE_MODEL
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def study(cls, trainer: Trainer, data: Path, model: str) -> Study:
         study = Study(
+            model=model,
             name="real",
             sources=tuple(Source(name, "beir", str(data / name)) for name in ("notes", "logs")),
             targets=(Target("notes", "beir", str(data / "notes")),),
             search=Search("infdds"),
             budget=Budget(trials=4),
-            proxy=Proxy(trainable=self.trainable, steps=8, batch_size=6, precision="fp32", max_length=64),
+            proxy=Proxy(trainable=cls.trainable, steps=8, batch_size=6, precision="fp32", max_length=64),
         )
         return replace(study, preparation=trainer.prepare(study, lambda what, done, total: None))
+
+    def test_a_rate_beyond_all_bounds_names_step_and_source(
+        self, trainer: Trainer, study: Study, recipe: Recipe, tmp_path: Path
+    ) -> None:
+        wild = replace(study, proxy=replace(study.proxy, learning_rate=1e38))
+        with pytest.raises(TrainingError, match=r"the loss is nan at step [2-4], on a batch of source '(notes|logs)'"):
+            self.run(trainer, wild, Proposal(recipe, 4, Role.ROUND), tmp_path / "c")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_probes_at_a_rate_beyond_all_bounds_have_no_influence(
+        self, trainer: Trainer, study: Study, recipe: Recipe, tmp_path: Path
+    ) -> None:
+        wild = replace(study, proxy=replace(study.proxy, learning_rate=1e38))
+        proposal = Proposal(recipe, 0, Role.ROUND, probe=Probe(study.names, 2))
+        found = self.run(trainer, wild, proposal, tmp_path / "c").measurement
+        assert [influence.value for influence in found.influence.values()] == [None, None]
+        assert found.merge == "no_merge" and found.score is not None and np.isfinite(found.score)
 
 
 class TestHeadTrainer(RealTrainerContract):
@@ -216,6 +350,22 @@ class TestLastLayerTrainer(RealTrainerContract):
     """One layer with dropout, in fp32."""
 
     trainable = "last:1"
+
+
+class TestStaticTrainer(RealTrainerContract):
+    """A bag of token embeddings, trained whole."""
+
+    trainable = "all"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def model(cls, tmp_path_factory: pytest.TempPathFactory) -> str:
+        folder = tmp_path_factory.mktemp("static") / "model"
+        tokenizer = Tokenizer.from_file(str(resolve(OFFLINE_MODEL).path / "tokenizer.json"))
+        weights = np.random.default_rng(0).standard_normal((tokenizer.get_vocab_size(), 16)).astype(np.float32)
+        static = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)], device="cpu")
+        static.save_pretrained(str(folder), create_model_card=False)
+        return str(folder)
 
 
 @pytest.mark.slow

@@ -1,0 +1,52 @@
+"""Which sources the training queries come from that are nearest to a target's dev queries."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mixtune.study import Study
+from mixtune.training.encodings import Encodings
+from mixtune.training.pools import top_hits
+from mixtune.training.prepared import Prepared, Rows
+
+NEAREST = 10
+"""Training queries found for each dev query (ours)."""
+
+POOL = 800
+"""Most distinct queries of a source among which they are looked for (ours)."""
+
+_DRAW = 0x6E656172
+
+
+def neighbours(study: Study, prepared: Prepared, encodings: Encodings) -> dict[str, Mapping[str, float]]:
+    """Share of each usable source among the nearest training queries of a target: target -> source -> share.
+
+    For each dev query the 10 nearest by cosine in a pool of at most 800 distinct queries of every source, drawn once
+    per study and for each source by itself. Shares of a target sum to 1. (CRISP counts a target's share of clusters
+    of the pool; counting neighbours is ours.)
+
+    Args:
+        study: its names are the sources that take part; its seed draws the pool.
+        prepared: the arrays of the study.
+        encodings: of the base model, whose texts are all known already.
+    """
+    pools = [
+        _pool(prepared.sources[source.name].queries, np.random.default_rng([study.seed, _DRAW, index]))
+        for index, source in enumerate(study.sources)
+        if source.name in study.names
+    ]
+    owners = np.repeat(np.arange(len(pools)), [len(pool) for pool in pools])
+    corpus = encodings.of(np.concatenate(pools))
+    found: dict[str, Mapping[str, float]] = {}
+    for target in study.targets:
+        queries = encodings.of(prepared.targets[target.name].dev.queries)
+        hits = owners[top_hits(queries, corpus, min(NEAREST, len(corpus)))]
+        shares = np.bincount(hits.ravel(), minlength=len(pools)) / hits.size
+        found[target.name] = dict(zip(study.names, shares.tolist(), strict=True))
+    return found
+
+
+def _pool(queries: Rows, rng: np.random.Generator) -> Rows:
+    """At most POOL distinct queries, ascending."""
+    rows = np.unique(queries)
+    return rows if len(rows) <= POOL else np.sort(rng.choice(rows, POOL, replace=False))
