@@ -140,8 +140,9 @@ class Measurement:
     loss is the mean training loss per source drawn; dev_loss the dev loss per target after the run (rounds: before
     probing). exposure counts, per source, the steps that went into the parameters (a merge of k probe steps adds
     k times its merge weight). score is the study's objective on dev: of a round, on dev queries that took no part in
-    the influence. merge is `merged`, `no_merge` (no probe helped) or "" where nothing was probed. checkpoint is the
-    artifact, relative to the study's artifact folder.
+    the influence. neighbours holds, of the survey alone, target -> source -> its share of the training queries that
+    are nearest to the target's dev queries. merge is `merged`, `no_merge` (no probe helped) or "" where nothing was
+    probed. checkpoint is the artifact, relative to the study's artifact folder.
     """
 
     step: int = 0
@@ -151,6 +152,7 @@ class Measurement:
     loss: Mapping[str, float] = field(default_factory=dict)
     dev_loss: Mapping[str, float] = field(default_factory=dict)
     influence: Mapping[str, Influence] = field(default_factory=dict)
+    neighbours: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     merge: str = ""
     merge_weights: Mapping[str, float] = field(default_factory=dict)
     receipt: Mapping[str, Drawn] = field(default_factory=dict)

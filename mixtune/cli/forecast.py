@@ -11,6 +11,7 @@ import numpy.typing as npt
 from mixtune.errors import DataError
 from mixtune.searchers import InfDDS, Searcher, make
 from mixtune.searchers.baselines import Baseline, baseline_recipes
+from mixtune.searchers.neighbours import Neighbours
 from mixtune.searchers.possible import require_possible
 from mixtune.source import SourceFacts
 from mixtune.study import Preparation, Study
@@ -161,12 +162,12 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
 def _search_flops(study: Study, searcher: Searcher, dev: float) -> float:
     """What the search costs at most: its budget of runs, or its trials at their expected cost.
 
-    A baseline is run once. A round of Inf-DDS takes its ordinary steps (none in the first one), and for each probe
-    some steps and a look at dev, which it also has at its end.
+    A baseline is run once, and so is the mixture of neighbours. A round of Inf-DDS takes its ordinary steps (none in
+    the first one), and for each probe some steps and a look at dev, which it also has at its end.
     """
     unit, budget = study.prepared.run_flops, study.budget
     most = unit * (budget.runs or np.inf)
-    if isinstance(searcher, Baseline):
+    if isinstance(searcher, Baseline | Neighbours):
         return unit
     if budget.trials is None:
         return most

@@ -10,13 +10,28 @@ from mixtune.errors import ConfigError
 from mixtune.searchers.base import FoldSearcher, Searcher
 from mixtune.searchers.baselines import Expert, Proportional, Temperature, Uniform, baseline_recipes
 from mixtune.searchers.blackbox import Random
+from mixtune.searchers.cmaes import CMAES
 from mixtune.searchers.infdds import InfDDS
-from mixtune.searchers.optuna import TPE
+from mixtune.searchers.neighbours import Neighbours
+from mixtune.searchers.optuna import GP, TPE
+from mixtune.searchers.qmc import QMC
 from mixtune.study import Search
 
 __all__ = ["SEARCHERS", "FoldSearcher", "InfDDS", "Searcher", "baseline_recipes", "make"]
 
-_ALL: tuple[type[Searcher], ...] = (Expert, InfDDS, Proportional, Random, Temperature, TPE, Uniform)
+_ALL: tuple[type[Searcher], ...] = (
+    CMAES,
+    Expert,
+    GP,
+    InfDDS,
+    Neighbours,
+    Proportional,
+    QMC,
+    Random,
+    Temperature,
+    TPE,
+    Uniform,
+)
 
 SEARCHERS: dict[str, type[Searcher]] = {searcher.name: searcher for searcher in sorted(_ALL, key=lambda s: s.name)}
 

@@ -2,10 +2,11 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
+from pydantic import JsonValue as Json
 
 from mixtune.errors import SearchExhausted
 from mixtune.recipe import Mixture, Recipe
@@ -19,21 +20,32 @@ from mixtune.trial import Proposal, Role, Trial, TrialState
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A point of the box that a black-box searcher sees: coordinates of the mapping, and chosen keep levels."""
+    """A point of the box that a black-box searcher sees: coordinates of the mapping, and chosen keep levels.
+
+    sides says from which number in [0, 1] a level was chosen; empty for searchers that see levels as categories.
+    """
 
     coordinates: tuple[float, ...]
     levels: Mapping[str, float]
+    sides: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, trial: Trial) -> "Point":
         """Read the point back from a trial's notes."""
         coordinates, levels = trial.proposal.notes["coordinates"], trial.proposal.notes["levels"]
-        if not isinstance(coordinates, list) or not isinstance(levels, dict):
+        sides = trial.proposal.notes.get("sides", {})
+        if not isinstance(coordinates, list) or not isinstance(levels, dict) or not isinstance(sides, dict):
             raise ValueError(f"trial {trial.number} was not proposed by a black-box searcher: {trial.proposal.notes}")
         return cls(
             tuple(float(x) for x in coordinates if isinstance(x, int | float)),
             {name: float(level) for name, level in levels.items() if isinstance(level, int | float)},
+            {name: float(side) for name, side in sides.items() if isinstance(side, int | float)},
         )
+
+    def notes(self) -> dict[str, Json]:
+        """The point as a trial's notes."""
+        notes: dict[str, Json] = {"coordinates": list(self.coordinates), "levels": dict(self.levels)}
+        return notes | {"sides": dict(self.sides)} if self.sides else notes
 
 
 class BlackBox(Searcher):
@@ -71,7 +83,7 @@ class BlackBox(Searcher):
             study.proxy.steps,
             Role.SEARCH,
             horizon=study.proxy.steps,
-            notes={"coordinates": list(point.coordinates), "levels": dict(point.levels)},
+            notes=point.notes(),
         )
 
     def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:

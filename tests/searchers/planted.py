@@ -72,9 +72,12 @@ class World:
 
 
 def survey(study: Study) -> Trial:
-    """The trial that every study starts with, complete."""
+    """The trial that every study starts with, complete. All neighbours of a target come from its home."""
     proposal = Proposal(Recipe(study.proportional()), 0, Role.SURVEY)
-    return Trial(0, proposal, study.trial_seed(0), state=TrialState.COMPLETE, measurement=Measurement(score=0.1))
+    homes = [source.name for source in study.sources]
+    shares = {target.name: {homes[index]: 1.0} for index, target in enumerate(study.targets)}
+    found = Measurement(score=0.1, neighbours=shares)
+    return Trial(0, proposal, study.trial_seed(0), state=TrialState.COMPLETE, measurement=found)
 
 
 def finish(world: World, proposal: Proposal, number: int) -> Trial:

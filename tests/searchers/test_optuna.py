@@ -1,52 +1,27 @@
-import warnings
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import optuna
 import pytest
 from planted import World, explore, finish, planted_study, recommended, with_last
+from sphere import best, distinct, history, live_best
 
-from mixtune.searchers.blackbox import Point
 from mixtune.searchers.optuna import TPE, distributions, frozen_trial
 from mixtune.space import SimplexMapping, Space
 from mixtune.trial import Measurement, Trial, TrialState
 
-CENTRE = np.linspace(-2, 2, 10)
+SEEDS = range(3)
 
 
-def sphere(coordinates: Sequence[float]) -> float:
-    return -float(((np.array(coordinates) - CENTRE) ** 2).sum())
-
-
-def rebuilt_history(seed: int) -> list[Trial]:
-    study, searcher = planted_study(10, seed=seed), TPE(prior="none")
-    world, trials = World(study), list[Trial]()
-    for number in range(150):
-        proposal = searcher.suggest(study, trials, study.rng(number))
-        trial = finish(world, proposal, number)
-        trials.append(replace(trial, measurement=Measurement(score=sphere(Point.of(trial).coordinates))))
-    return trials
-
-
-def live_best(seed: int) -> float:
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True)
-        study = optuna.create_study(direction="maximize", sampler=sampler)
-        study.optimize(lambda t: sphere([t.suggest_float(f"x{i}", -4, 4) for i in range(10)]), n_trials=150)
-    optuna.logging.set_verbosity(verbosity)
-    return study.best_value
+def live_tpe(seed: int) -> optuna.samplers.BaseSampler:
+    return optuna.samplers.TPESampler(seed=seed, multivariate=True)
 
 
 def test_rebuilding_is_as_good_as_a_live_sampler_on_a_sphere_and_repeats_no_point() -> None:
-    histories = [rebuilt_history(seed) for seed in range(3)]
-    points = [Point.of(trial).coordinates for trials in histories for trial in trials]
-    assert len(set(points)) == len(points)
-    rebuilt = [max(t.measurement.score or 0 for t in trials if t.measurement) for trials in histories]
-    assert np.median(rebuilt) >= 1.25 * np.median([live_best(seed) for seed in range(3)])
+    histories = [history(TPE(prior="none"), seed) for seed in SEEDS]
+    assert distinct(histories)
+    live = np.median([live_best(live_tpe, seed) for seed in SEEDS])
+    assert np.median([best(trials) for trials in histories]) >= 1.25 * live
 
 
 def test_the_homes_of_the_targets_are_found() -> None:

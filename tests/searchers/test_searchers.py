@@ -5,7 +5,10 @@ from mixtune.errors import ConfigError
 from mixtune.searchers import SEARCHERS, InfDDS, Searcher, make
 from mixtune.searchers.baselines import Expert, Proportional, Temperature, Uniform
 from mixtune.searchers.blackbox import Random
-from mixtune.searchers.optuna import TPE
+from mixtune.searchers.cmaes import CMAES
+from mixtune.searchers.neighbours import Neighbours
+from mixtune.searchers.optuna import GP, TPE
+from mixtune.searchers.qmc import QMC
 from mixtune.study import Search
 
 
@@ -53,6 +56,30 @@ class TestTPE(SearcherContract):
         return TPE(n_startup_trials=3)
 
 
+class TestGP(SearcherContract):
+    @pytest.fixture
+    def searcher(self) -> Searcher:
+        return GP(n_startup_trials=3)
+
+
+class TestCMAES(SearcherContract):
+    @pytest.fixture
+    def searcher(self) -> Searcher:
+        return CMAES(population=4)
+
+
+class TestQMC(SearcherContract):
+    @pytest.fixture
+    def searcher(self) -> Searcher:
+        return QMC()
+
+
+class TestNeighbours(SearcherContract):
+    @pytest.fixture
+    def searcher(self) -> Searcher:
+        return Neighbours()
+
+
 class TestInfDDS(FoldSearcherContract):
     @pytest.fixture(params=["kl", "exponential", "reinforce_sum", "reinforce_expected"])
     def searcher(self, request: pytest.FixtureRequest) -> Searcher:
@@ -95,6 +122,9 @@ def test_settings_reach_the_searcher() -> None:
         (Search("temperature", {"alpha": 1.5}), "alpha is 1.5. Input should be less than or equal to 1"),
         (Search("tpe", {"n_startup_trials": 0}), "n_startup_trials is 0"),
         (Search("tpe", {"prior": "flat"}), "prior is 'flat'"),
+        (Search("cmaes", {"population": 3}), "population is 3. Input should be greater than or equal to 4"),
+        (Search("cmaes", {"spread": 0.0}), "spread is 0.0. Input should be greater than 0"),
+        (Search("neighbours", {"nearest": 5}), "neighbours has no setting 'nearest': it takes none"),
         (Search("uniform", {"alpha": 1}), "uniform has no setting 'alpha': it takes none"),
     ],
 )
