@@ -180,13 +180,12 @@ class _Run:
             self._tell(started)
         else:
             self._write(started)
-        folder = self.artifacts / f"trial-{started.number}-attempt-{started.attempt}"
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        self.artifacts.mkdir(parents=True, exist_ok=True)
         return Task(
             number=started.number,
             proposal=started.proposal,
             seed=started.seed,
-            checkpoint=folder,
+            checkpoint=self._folder(started),
             parent=self._checkpoint(started.proposal.parent),
         )
 
@@ -209,7 +208,7 @@ class _Run:
             self._end(replace(trial, state=TrialState.FAILED, error=answer.error, node=answer.node, pid=answer.pid))
         else:
             measurement = answer.outcome.measurement
-            folder = self.artifacts / f"trial-{number}-attempt-{trial.attempt}"
+            folder = self._folder(trial)
             measurement = replace(measurement, checkpoint=folder.name if folder.exists() else None)
             done = replace(
                 trial,
@@ -236,6 +235,10 @@ class _Run:
                     f"{headline(trial.error)}. See mixtune trials {self.study.name} --json, "
                     f"mend the cause, then mixtune resume {self.study.name}"
                 )
+
+    def _folder(self, trial: Trial) -> Path:
+        """Where the trial's attempt leaves its checkpoint; no two attempts share a folder."""
+        return self.artifacts / f"trial-{trial.number}-attempt-{trial.attempt}"
 
     def _checkpoint(self, parent: int | None) -> Path | None:
         if parent is None:
