@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +123,7 @@ def corrupted(text: SourceText, share: float) -> SourceText:
     exchanged = list(text.documents)
     for row, other in zip(circle.tolist(), giver.tolist(), strict=True):
         exchanged[row] = text.documents[other]
-    return SourceText(text.queries, tuple(exchanged), text.keys, text.dropped)
+    return replace(text, documents=tuple(exchanged))
 
 
 def seeded(content: str, use: str) -> np.random.Generator:

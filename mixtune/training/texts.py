@@ -9,13 +9,18 @@ from dataclasses import dataclass
 class SourceText:
     """(query, positive) pairs, aligned. keys name each row's query; rows of one query share its key.
 
-    dropped counts pairs that the reader left out because one of the texts is empty.
+    dropped counts pairs that the reader left out because one of the texts is empty. The other fields are empty where
+    the data has none of it, else one entry per row: negatives the row's own hard negatives (any number), weights what
+    the row's loss is multiplied with, teacher the scores of a teacher for the positive and then for each negative.
     """
 
     queries: tuple[str, ...]
     documents: tuple[str, ...]
     keys: tuple[str, ...]
     dropped: int = 0
+    negatives: tuple[tuple[str, ...], ...] = ()
+    weights: tuple[float, ...] = ()
+    teacher: tuple[tuple[float, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -23,7 +28,8 @@ class SourceText:
     @property
     def sha256(self) -> str:
         """Hash of all rows in order."""
-        return content_hash((*self.queries, *self.documents, *self.keys))
+        more = [repr(each) for each in (self.negatives, self.weights, self.teacher) if each]
+        return content_hash((*self.queries, *self.documents, *self.keys, *more))
 
     def take(self, rows: Iterable[int]) -> "SourceText":
         """These rows, in the order given."""
@@ -33,6 +39,9 @@ class SourceText:
             tuple(self.documents[row] for row in rows),
             tuple(self.keys[row] for row in rows),
             self.dropped,
+            tuple(self.negatives[row] for row in rows) if self.negatives else (),
+            tuple(self.weights[row] for row in rows) if self.weights else (),
+            tuple(self.teacher[row] for row in rows) if self.teacher else (),
         )
 
 
