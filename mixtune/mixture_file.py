@@ -1,16 +1,22 @@
 """The neutral mixture file: a recipe with everything that someone else's trainer needs, as validated JSON."""
 
+import json
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from mixtune.errors import ConfigError
+from mixtune.prompts import Prompts
 from mixtune.recipe import Mixture, Pruning, Recipe
-from mixtune.source import Source
+from mixtune.source import Columns, Source
 
 SCHEMA = "mixtune/mixture/1"
+
+_OPTIONS = {field.name for field in fields(Source)} - {"name", "kind", "location", "weight"}
+"""What a source's uri may say after its location."""
 
 
 class _Part(BaseModel):
@@ -142,17 +148,33 @@ def read_mixture(path: str | Path) -> MixtureFile:
 def source_uri(source: Source) -> str:
     """Where a source's pairs come from, as one string: kind:location?split=...&limit=...&corrupt=...
 
+    What else decides the pairs follows where it was given: further locations (also=...), columns and prompts as JSON,
+    min_score, config, revision and streaming.
+
     Raises:
         ValueError: the kind holds a colon.
     """
     if ":" in source.kind:
         raise ValueError(f"a source kind has no colon, got {source.kind!r}")
-    query = {"split": source.split}
-    if source.limit is not None:
-        query["limit"] = str(source.limit)
-    if source.corrupt:
-        query["corrupt"] = repr(source.corrupt)
-    return f"{source.kind}:{quote(source.location)}?{urlencode(query)}"
+    first, *others = source.locations
+    given = {
+        "also": others,
+        "split": source.split,
+        "limit": source.limit,
+        "corrupt": source.corrupt or None,
+        "columns": None if source.columns is None else _given(source.columns),
+        "min_score": source.min_score,
+        "config": source.config,
+        "revision": source.revision,
+        "streaming": source.streaming or None,
+        "prompts": None if source.prompts == Prompts() else _given(source.prompts),
+    }
+    query = {key: value for key, value in given.items() if value is not None and value != []}
+    return f"{source.kind}:{quote(first)}?{urlencode(query, doseq=True)}"
+
+
+def _given(value: Columns | Prompts) -> str:
+    return json.dumps({key: each for key, each in asdict(value).items() if each})
 
 
 def source_at(name: str, uri: str) -> Source:
@@ -163,9 +185,18 @@ def source_at(name: str, uri: str) -> Source:
     """
     kind, colon, rest = uri.partition(":")
     location, _, query = rest.partition("?")
-    options = dict(parse_qsl(query))
-    limit = options.pop("limit", None)
-    split, corrupt = options.pop("split", "train"), float(options.pop("corrupt", "0"))
-    if not (kind and colon and location) or options:
+    pairs = parse_qsl(query)
+    options: dict[str, object] = {key: value for key, value in pairs if key != "also"}
+    also = [value for key, value in pairs if key == "also"]
+    if not (kind and colon and location) or not options.keys() <= _OPTIONS:
         raise ValueError(f"not a source uri: {uri!r} (kind:location?split=...&limit=...&corrupt=...)")
-    return Source(name, kind, unquote(location), split, int(limit) if limit is not None else None, corrupt)
+    parts: dict[str, object] = {key: json.loads(str(options[key])) for key in ("columns", "prompts") if key in options}
+    first = unquote(location)
+    whole: dict[str, object] = {
+        **options,
+        **parts,
+        "name": name,
+        "kind": kind,
+        "location": (first, *also) if also else first,
+    }
+    return TypeAdapter(Source).validate_python(whole)

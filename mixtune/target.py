@@ -1,13 +1,16 @@
 """A retrieval task that the model should become good at."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from mixtune.prompts import Prompts
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """Queries, corpus and judgements of one task, split into dev (search and choice) and test (report).
 
-    kind and location as in Source. weight is the importance of the target in the objective, unnormalised.
+    kind and location as in Source: `docstrings`, `beir`, or `hub` at a revision. weight is the importance of the
+    target in the objective, unnormalised.
     pool is the number of corpus documents that dev is evaluated against (all judged documents, the base model's top
     hits and a random rest); 0 means the full corpus. test always uses the full corpus.
     """
@@ -19,6 +22,8 @@ class Target:
     test: str = "test"
     weight: float = 1.0
     pool: int = 2000
+    revision: str | None = None
+    prompts: Prompts = field(default_factory=Prompts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from pydantic import JsonValue as Json
 
 from mixtune.errors import ConfigError
 from mixtune.mixture_file import read_mixture, source_at, source_uri
-from mixtune.source import Source
+from mixtune.prompts import Prompts
+from mixtune.source import Columns, Source
 
 
 def content() -> dict[str, Json]:
@@ -106,6 +107,8 @@ def test_text_that_is_not_json_is_refused(tmp_path: Path) -> None:
     [
         Source("s", "docstrings", "numpy"),
         Source("s", "beir", "../my data/50% ü?&=", split="dev", limit=7, corrupt=1 / 3),
+        Source("s", "jsonl", ("a b.jsonl", "c?&.jsonl"), columns=Columns("q", ("d", "e"), weight="w"), min_score=0.25),
+        Source("s", "hub", "o/n", config="en", revision="v1", streaming=True, limit=9, prompts=Prompts("q: ", "p: ")),
     ],
 )
 def test_a_source_survives_its_uri(source: Source) -> None:

@@ -1,5 +1,6 @@
 """The neutral mixture file from a study's recipe; every other format starts from it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mixtune.mixture_file import (
     read_mixture,
     source_uri,
 )
+from mixtune.source import Source, SourceFacts
 
 
 def mixture_of(request: ExportRequest) -> MixtureFile:
@@ -47,8 +49,8 @@ def mixture_of(request: ExportRequest) -> MixtureFile:
         sources=tuple(
             SourceEntry(
                 name=name,
-                uri=source_uri(named[name]),
-                revision=request.versions.get(named[name].location),
+                uri=source_uri(_pinned(named[name], facts[name])),
+                revision=facts[name].revision or request.versions.get(named[name].locations[0]),
                 rows=facts[name].rows,
                 sha256=facts[name].sha256,
                 weight=recipe.mixture.get(name, 0.0),
@@ -74,6 +76,11 @@ def mixture_of(request: ExportRequest) -> MixtureFile:
         versions=dict(request.versions),
         created=datetime.fromtimestamp(request.created, UTC).isoformat(timespec="seconds"),
     )
+
+
+def _pinned(source: Source, facts: SourceFacts) -> Source:
+    """The source at the revision that the study read, so that the final training reads the same rows."""
+    return source if facts.revision is None else replace(source, revision=facts.revision)
 
 
 def check_ours(path: Path) -> None:

@@ -10,80 +10,105 @@ import numpy as np
 from mixtune.errors import DataError
 from mixtune.source import Source
 from mixtune.target import Target
-from mixtune.training import beir, docstrings
+from mixtune.training import beir, docstrings, files, hub
 from mixtune.training.cache import keep, recall
 from mixtune.training.texts import SourceText, TargetText, content_hash
 
-_SAMPLING = "sampling-1"
-"""Part of what is remembered about a source: changes with `sampled` and `corrupted`."""
+_SAMPLING = "sampling-2"
+"""Part of what is remembered about a source: changes with `sampled`, `corrupted` and `prompted`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
     """How one kind of data is read.
 
-    fingerprint(location) says what the data depends on without reading it, and changes when the data may have.
-    pairs(location, split, cache) reads training pairs, task(location, dev, test, cache) a retrieval task; cache is a
-    folder that they may keep things in.
+    fingerprint(source or target) says what the data depends on without reading it, and changes when the data may
+    have. pairs(source, cache) reads training pairs, task(target, cache) a retrieval task (None: targets cannot be of
+    this kind); both leave sampling, corruption and prompts to read_source and read_target. cache is a folder that they
+    may keep things in.
     """
 
-    fingerprint: Callable[[str], str]
-    pairs: Callable[[str, str, Path], SourceText]
-    task: Callable[[str, str, str, Path], TargetText]
+    fingerprint: Callable[[Source | Target], str]
+    pairs: Callable[[Source, Path], SourceText]
+    task: Callable[[Target, Path], TargetText] | None
+
+
+def _located(
+    fingerprint: Callable[[str], str],
+    pairs: Callable[[str, str, Path], SourceText],
+    task: Callable[[str, str, str, Path], TargetText],
+) -> Reader:
+    """A reader that asks only where the data is and which splits are meant."""
+    return Reader(
+        lambda data: fingerprint(_place(data)),
+        lambda source, cache: pairs(_place(source), source.split, cache),
+        lambda target, cache: task(target.location, target.dev, target.test, cache),
+    )
 
 
 READERS: Mapping[str, Reader] = {
-    "beir": Reader(beir.fingerprint, beir.pairs, beir.task),
-    "docstrings": Reader(docstrings.fingerprint, docstrings.pairs, docstrings.task),
+    "beir": _located(beir.fingerprint, beir.pairs, beir.task),
+    "csv": Reader(files.fingerprint, files.pairs, None),
+    "docstrings": _located(docstrings.fingerprint, docstrings.pairs, docstrings.task),
+    "hub": Reader(hub.fingerprint, hub.pairs, hub.task),
+    "jsonl": Reader(files.fingerprint, files.pairs, None),
+    "parquet": Reader(files.fingerprint, files.pairs, None),
 }
 
 
 def read_source(source: Source, root: Path) -> SourceText:
-    """Training pairs of a source, sampled and corrupted as it says; root is the cache root.
+    """Training pairs of a source, sampled, corrupted and prompted as it says, in this order; root is the cache root.
 
     Raises:
         DataError: the source cannot be read, or holds fewer than 2 pairs.
     """
     with _named(f"source {source.name!r}"):
-        text = _reader(source.kind).pairs(source.location, source.split, root)
+        text = _reader(source.kind).pairs(source, root)
     if len(text) < 2:
+        left_out = [f"{text.dropped} pairs with an empty text were left out"] if text.dropped else []
+        because = "".join(f"; {each}" for each in (*left_out, *text.notes))
         raise DataError(
-            f"source {source.name!r} ({source.kind} {source.location!r}, split {source.split!r}) has {len(text)} usable"
-            " pairs, and training needs at least 2: check the split, or take the source out"
+            f"source {source.name!r} ({source.kind} {', '.join(source.locations)}, split {source.split!r}) has"
+            f" {len(text)} usable pairs, and training needs at least 2: check the data and the split, or take the"
+            f" source out{because}"
         )
-    return corrupted(sampled(text, source.limit), source.corrupt)
+    return corrupted(sampled(text, source.limit), source.corrupt).prompted(source.prompts)
 
 
 def read_target(target: Target, root: Path) -> TargetText:
-    """Corpus and judged queries of a target; root is the cache root.
+    """Corpus and judged queries of a target, prompted as it says; root is the cache root.
 
     Raises:
         DataError: the target cannot be read, or has no corpus or no judged queries.
     """
     with _named(f"target {target.name!r}"):
-        text = _reader(target.kind).task(target.location, target.dev, target.test, root)
+        read = _reader(target.kind).task
+        if read is None:
+            able = ", ".join(kind for kind, reader in READERS.items() if reader.task)
+            raise DataError(f"kind {target.kind!r} holds training pairs, not retrieval tasks: use one of {able}")
+        text = read(target, root)
     for split, judged in ((target.dev, text.dev), (target.test, text.test)):
         if not judged.queries:
             raise DataError(
                 f"target {target.name!r} ({target.kind} {target.location!r}) has no judged queries in split {split!r}:"
                 " a target needs them in dev and in test"
             )
-    return text
+    return text.prompted(target.prompts)
 
 
 def source_hash(source: Source, root: Path) -> str:
     """Content hash of what read_source gives, remembered between calls while the files do not change."""
     with _named(f"source {source.name!r}"):
-        state = _reader(source.kind).fingerprint(source.location)
-    question = repr((_SAMPLING, state, source.kind, source.location, source.split, source.limit, source.corrupt))
+        state = _reader(source.kind).fingerprint(source)
+    question = repr((_SAMPLING, state, replace(source, name="", weight=None)))
     return _remembered(question, root, lambda: read_source(source, root).sha256)
 
 
 def target_hash(target: Target, root: Path) -> str:
     """Content hash of what read_target gives, remembered between calls while the files do not change."""
     with _named(f"target {target.name!r}"):
-        state = _reader(target.kind).fingerprint(target.location)
-    question = repr((state, target.kind, target.location, target.dev, target.test))
+        state = _reader(target.kind).fingerprint(target)
+    question = repr((_SAMPLING, state, replace(target, name="", weight=1.0, pool=0)))
     return _remembered(question, root, lambda: read_target(target, root).sha256)
 
 
@@ -142,6 +167,12 @@ def _named(what: str) -> Iterator[None]:
         yield
     except DataError as error:
         raise DataError(f"{what}: {error}") from error
+
+
+def _place(data: Source | Target) -> str:
+    if not isinstance(data.location, str):
+        raise DataError(f"kind {data.kind!r} reads one place, got {len(data.location)}: make a source of each")
+    return data.location
 
 
 def _reader(kind: str) -> Reader:

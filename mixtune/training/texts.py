@@ -2,7 +2,9 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from mixtune.prompts import Prompts
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +14,9 @@ class SourceText:
     dropped counts pairs that the reader left out because one of the texts is empty. The other fields are empty where
     the data has none of it, else one entry per row: negatives the row's own hard negatives (any number), weights what
     the row's loss is multiplied with, teacher the scores of a teacher for the positive and then for each negative.
+
+    notes say what else a person should know about how the rows came about; revision is the commit of the hub's data
+    set that they were read from. Neither is part of the hash.
     """
 
     queries: tuple[str, ...]
@@ -21,6 +26,8 @@ class SourceText:
     negatives: tuple[tuple[str, ...], ...] = ()
     weights: tuple[float, ...] = ()
     teacher: tuple[tuple[float, ...], ...] = ()
+    notes: tuple[str, ...] = ()
+    revision: str | None = None
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -42,6 +49,19 @@ class SourceText:
             tuple(self.negatives[row] for row in rows) if self.negatives else (),
             tuple(self.weights[row] for row in rows) if self.weights else (),
             tuple(self.teacher[row] for row in rows) if self.teacher else (),
+            self.notes,
+            self.revision,
+        )
+
+    def prompted(self, prompts: Prompts) -> "SourceText":
+        """The same rows with the prompts before their texts; keys stay as they are."""
+        if prompts == Prompts():
+            return self
+        return replace(
+            self,
+            queries=tuple(prompts.query + text for text in self.queries),
+            documents=tuple(prompts.document + text for text in self.documents),
+            negatives=tuple(tuple(prompts.document + text for text in own) for own in self.negatives),
         )
 
 
@@ -69,6 +89,22 @@ class TargetText:
         """Hash of corpus, queries and judgements."""
         judged = (repr([sorted(one.items()) for one in split.judgements]) for split in (self.dev, self.test))
         return content_hash((*self.corpus, *self.dev.queries, *self.test.queries, *judged))
+
+    def prompted(self, prompts: Prompts) -> "TargetText":
+        """The same task with the prompts before its texts."""
+        if prompts == Prompts():
+            return self
+        dev, test = (
+            replace(split, queries=tuple(prompts.query + text for text in split.queries))
+            for split in (self.dev, self.test)
+        )
+        return TargetText(tuple(prompts.document + text for text in self.corpus), dev, test)
+
+
+def tidy(text: str) -> str:
+    """Text as mixtune keeps it: runs of white space are one space, and half surrogate pairs are replaced."""
+    joined = " ".join(text.split())
+    return joined if joined.isascii() else joined.encode("utf-8", "replace").decode()
 
 
 def content_hash(texts: Iterable[str]) -> str:

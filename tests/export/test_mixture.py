@@ -9,7 +9,9 @@ from mixtune.errors import ExportError
 from mixtune.export import EXPORTERS
 from mixtune.export.base import ExportRequest
 from mixtune.mixture_file import read_mixture, source_at
+from mixtune.prompts import Prompts
 from mixtune.recipe import Mixture, Recipe
+from mixtune.source import Source
 
 Ask = Callable[[Path], ExportRequest]
 
@@ -57,6 +59,24 @@ def test_each_uri_leads_back_to_its_source(asked: Ask, tmp_path: Path) -> None:
     EXPORTERS["mixture"](request)
     found = [source_at(entry.name, entry.uri) for entry in read_mixture(request.out).sources]
     assert found == [replace(source, weight=None) for source in request.study.sources[:3]]
+
+
+def test_a_source_of_the_hub_is_exported_at_the_commit_that_was_read(asked: Ask, tmp_path: Path) -> None:
+    request = asked(tmp_path / "m.json")
+    first, *others = request.study.sources
+    facts = dict(request.study.prepared.sources)
+    facts[first.name] = replace(facts[first.name], revision="c0ffee")
+    study = replace(
+        request.study,
+        sources=(replace(first, kind="hub", location="o/n", prompts=Prompts("q: ")), *others),
+        preparation=replace(request.study.prepared, sources=facts),
+    )
+    EXPORTERS["mixture"](replace(request, study=study))
+    entry = read_mixture(request.out).sources[0]
+    assert entry.revision == "c0ffee"
+    assert source_at("homes", entry.uri) == Source(
+        "homes", "hub", "o/n", corrupt=0.25, revision="c0ffee", prompts=Prompts("q: ")
+    )
 
 
 def test_an_older_mixture_file_is_replaced(asked: Ask, tmp_path: Path) -> None:

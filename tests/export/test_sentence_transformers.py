@@ -17,10 +17,12 @@ from mixtune.export import EXPORTERS
 from mixtune.export.base import ExportRequest
 from mixtune.export.sentence_transformers import script_of
 from mixtune.mixture_file import read_mixture
+from mixtune.prompts import Prompts
 from mixtune.recipe import Mixture, Pruning, Recipe
 from mixtune.source import SourceFacts
 from mixtune.study import Study
 from mixtune.training.batches import RecipeBatchSampler, sampler_from
+from mixtune.training.data import read_source
 
 Ask = Callable[[Path], ExportRequest]
 EXPORT = EXPORTERS["sentence-transformers"]
@@ -175,6 +177,22 @@ def test_the_exported_script_trains_by_itself_and_resumes_obeying_the_weights(
     batches = receipt["big"]["batches"]
     assert printed == [["big", "0.3000", f"{batches / 100:.4f}", str(batches), f"{batches * 4 / 20:.2f}"]]
     assert (out / "model" / "modules.json").is_file()
+
+
+def test_the_exported_script_trains_on_the_texts_of_the_study_with_their_prompts(
+    asked: Ask, tmp_path: Path, two_sources: Study
+) -> None:
+    prompted = tuple(replace(source, prompts=Prompts("query: ", "passage: ")) for source in two_sources.sources)
+    texts = {source.name: read_source(source, tmp_path / "home" / "cache") for source in prompted}
+    facts = {name: replace(each, sha256=texts[name].sha256) for name, each in two_sources.prepared.sources.items()}
+    study = replace(two_sources, sources=prompted, preparation=replace(two_sources.prepared, sources=facts))
+    request = replace(asked(tmp_path / "export"), study=study, recipe=Recipe(Mixture({"tiny": 1.0})))
+    EXPORT(request)
+    script = runpy.run_path(str(request.out / "train.py"))
+    (tiny,) = read_mixture(request.out / "mixture.json").drawn
+    dataset = script["pairs"](tiny, None)
+    assert dataset["anchor"][:] == [f"query: w{i} w{i + 1}" for i in range(3)]
+    assert dataset["positive"][:] == [f"passage: w{i} w{i + 2} w{i + 3}" for i in range(3)]
 
 
 def test_the_exported_script_refuses_other_data_than_the_study_read(

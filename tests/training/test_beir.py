@@ -67,6 +67,31 @@ def test_numbers_are_ids_too(tmp_path: Path, cache: Path) -> None:
     assert pairs(location, "train", cache).documents == ("seven",)
 
 
+def test_ids_that_are_numbers_here_and_texts_there_are_read(tmp_path: Path, cache: Path) -> None:
+    location = write(
+        tmp_path / "set",
+        [{"_id": 7, "text": "seven"}, {"_id": "d", "text": "2020-01-01"}],
+        train=["q1\t7\t1", "q1\td\t1"],
+    )
+    assert pairs(location, "train", cache).documents == ("seven", "2020-01-01")
+
+
+def test_texts_that_all_look_like_dates_stay_texts(tmp_path: Path, cache: Path) -> None:
+    location = write(tmp_path / "set", [{"_id": "d1", "text": "2020-01-01"}], train=["q1\td1\t1"])
+    assert pairs(location, "train", cache).documents == ("2020-01-01",)
+
+
+def test_one_judgement_may_stand_there_twice(tmp_path: Path, cache: Path) -> None:
+    assert len(pairs(write(tmp_path / "set", train=["q1\td1\t1", "q1\td1\t1"]), "train", cache)) == 1
+
+
+def test_a_file_without_a_byte_is_refused(tmp_path: Path, cache: Path) -> None:
+    location = write(tmp_path / "set")
+    (tmp_path / "set" / "queries.jsonl").write_bytes(b"")
+    with pytest.raises(DataError, match=r"queries\.jsonl is empty"):
+        pairs(location, "train", cache)
+
+
 def test_pairs_with_an_empty_text_are_counted_and_left_out(tmp_path: Path, cache: Path) -> None:
     found = pairs(write(tmp_path / "set", [{"_id": "d1", "text": " "}, *CORPUS[1:]]), "train", cache)
     assert (found.documents, found.dropped) == (("third document",), 1)
@@ -101,6 +126,10 @@ BROKEN: dict[str, tuple[dict[str, object], str]] = {
     "unknown documents": (
         {"train": ["q1\td1\t1", "q1\tgone\t1", "q2\tlost\t1"]},
         r"train\.tsv points at 2 documents that corpus\.jsonl does not hold, first 'gone'",
+    ),
+    "one judgement graded twice": (
+        {"train": ["q1\td1\t1", "q1\td1\t2"]},
+        r"train\.tsv, line 3: document 'd1' of query 'q1' is judged twice, 1 and 2",
     ),
     "unknown queries": ({"train": ["q9\td1\t1"]}, r"points at 1 queries that queries\.jsonl does not hold, first 'q9'"),
     "spaces for tabs": ({"train": ["q1 d1 1"]}, r"train\.tsv, line 2: expected query-id, corpus-id and score"),

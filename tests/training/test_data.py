@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from mixtune.errors import DataError
+from mixtune.prompts import Prompts
 from mixtune.source import Source
 from mixtune.target import Target
 from mixtune.training import data
@@ -33,15 +34,15 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Kind `made` gives as many rows as its location says; the list fills with the locations that were really read."""
     read: list[str] = []
 
-    def pairs(location: str, split: str, cache: Path) -> SourceText:
-        read.append(location)
-        return rows(int(location))
+    def pairs(source: Source, cache: Path) -> SourceText:
+        read.extend(source.locations)
+        return rows(int(source.locations[0]))
 
-    def task(location: str, dev: str, test: str, cache: Path) -> TargetText:
+    def task(target: Target, cache: Path) -> TargetText:
         judged = JudgedQueries(("q",), ({0: 1.0},))
-        return TargetText(("d",), judged, judged if location == "whole" else JudgedQueries((), ()))
+        return TargetText(("d",), judged, judged if target.location == "whole" else JudgedQueries((), ()))
 
-    monkeypatch.setattr(data, "READERS", {**READERS, "made": Reader(lambda location: location, pairs, task)})
+    monkeypatch.setattr(data, "READERS", {**READERS, "made": Reader(lambda data: str(data.location), pairs, task)})
     return read
 
 
@@ -92,7 +93,15 @@ def test_the_hash_of_a_source_is_remembered(reader: list[str], tmp_path: Path) -
     assert reader == ["9"]
 
 
-@pytest.mark.parametrize("changed", [Source("s", "made", "9", limit=5), Source("s", "made", "9", corrupt=0.5)])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        Source("s", "made", "9", limit=5),
+        Source("s", "made", "9", corrupt=0.5),
+        Source("s", "made", "9", prompts=Prompts(query="query: ")),
+        Source("s", "made", "9", prompts=Prompts(document="passage: ")),
+    ],
+)
 def test_what_changes_the_rows_changes_the_hash(changed: Source, reader: list[str], tmp_path: Path) -> None:
     assert source_hash(changed, tmp_path) != source_hash(Source("s", "made", "9"), tmp_path)
 
@@ -114,8 +123,8 @@ def test_a_target_without_judged_queries_is_refused_by_name(reader: list[str], t
 
 
 def test_an_unknown_kind_names_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="kind 'csv' is not known: use one of beir, docstrings"):
-        read_source(Source("s", "csv", ""), tmp_path)
+    with pytest.raises(DataError, match="kind 'arff' is not known: use one of beir, csv, docstrings, hub, jsonl"):
+        read_source(Source("s", "arff", ""), tmp_path)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1])
@@ -146,3 +155,45 @@ def test_readers_are_registered_in_order() -> None:
 def test_a_refusal_names_the_entry_of_the_study(read: Callable[[Path], object], tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"^(source|target) 'mine': package 'no_such_package' is not installed"):
         read(tmp_path)
+
+
+def test_prompts_stand_before_every_text_of_a_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    text = SourceText(("q", "r"), ("d", "e"), ("1", "2"), negatives=(("n", "m"), ()))
+    monkeypatch.setattr(data, "READERS", {"made": Reader(lambda data: "", lambda source, cache: text, None)})
+    found = read_source(Source("s", "made", "", prompts=Prompts("query: ", "passage: ")), tmp_path)
+    assert found.queries == ("query: q", "query: r")
+    assert found.documents == ("passage: d", "passage: e")
+    assert found.negatives == (("passage: n", "passage: m"), ())
+    assert found.keys == ("1", "2")
+
+
+def test_prompts_choose_no_other_sample(reader: list[str], tmp_path: Path) -> None:
+    plain = read_source(Source("s", "made", "90", limit=9), tmp_path)
+    prompted = read_source(Source("s", "made", "90", limit=9, prompts=Prompts("? ", "")), tmp_path)
+    assert prompted.queries == tuple(f"? {query}" for query in plain.queries)
+
+
+def test_prompts_stand_before_every_text_of_a_target(reader: list[str], tmp_path: Path) -> None:
+    plain = Target("t", "made", "whole")
+    prompted = Target("t", "made", "whole", prompts=Prompts("query: ", "passage: "))
+    found = read_target(prompted, tmp_path)
+    assert (found.corpus, found.dev.queries, found.test.queries) == (("passage: d",), ("query: q",), ("query: q",))
+    assert found.dev.judgements == ({0: 1.0},)
+    assert target_hash(prompted, tmp_path) != target_hash(plain, tmp_path)
+
+
+def test_a_target_of_a_kind_without_judgements_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="kind 'csv' holds training pairs, not retrieval tasks: use one of beir, docst"):
+        read_target(Target("t", "csv", "x.csv"), tmp_path)
+
+
+def test_several_places_for_a_reader_of_one_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="source 's': kind 'beir' reads one place, got 2: make a source of each"):
+        read_source(Source("s", "beir", ("a", "b")), tmp_path)
+
+
+def test_too_few_pairs_say_what_was_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    text = SourceText(("q",), ("d",), ("1",), dropped=3, notes=("4 pairs with a score below 0.5 were left out",))
+    monkeypatch.setattr(data, "READERS", {"made": Reader(lambda data: "", lambda source, cache: text, None)})
+    with pytest.raises(DataError, match=r"has 1 usable pairs.*3 pairs with an empty text.*; 4 pairs with a score"):
+        read_source(Source("s", "made", "here"), tmp_path)
