@@ -12,6 +12,7 @@ from mixtune.training.devloss import DevPool
 from mixtune.training.encodings import distinct
 from mixtune.training.prepared import Prepared, Split
 from mixtune.training.proxy import Embedder, Features, open_proxy
+from mixtune.training.step import step_of
 
 SAMPLED_STEPS = 1000
 """Steps that are drawn to find what a step costs on average."""
@@ -45,10 +46,10 @@ def fresh_run_flops(study: Study, facts: Mapping[str, SourceFacts], prepared: Pr
     draw = RecipeDraw(rows, mixture, study.proxy.batch_size, study.seed)
     sampled = min(study.proxy.steps, SAMPLED_STEPS)
     total = 0.0
-    for _ in range(sampled):
+    for position in range(sampled):
         name, chosen = draw.draw()
-        pairs = prepared.sources[name]
-        total += model.step_flops(pairs.queries[chosen], pairs.documents[chosen])
+        step = step_of(prepared.sources[name], chosen, study.proxy.negatives, study.seed, position)
+        total += step.flops(model, study.proxy)
     dev = 0.0
     for name, target in prepared.targets.items():
         products = DevPool(name, target, np.ones(len(target.dev.queries), dtype=bool)).products

@@ -19,6 +19,8 @@ Tokens = npt.NDArray[np.int32]
 BATCH_TOKENS = 2048
 """Padded tokens per forward pass when encoding; a single longer text makes a batch of its own."""
 
+_TOO_MANY = 1 << 40
+
 
 def tokenise(model: SentenceTransformer, texts: Sequence[str], max_length: int) -> list[Tokens]:
     """Token ids of each text as the model itself makes them, special tokens included, cut at max_length."""
@@ -67,6 +69,31 @@ def length_batches(lengths: npt.NDArray[np.int32], batch_tokens: int = BATCH_TOK
         size = max(1, batch_tokens // max(1, int(lengths[order[start]])))
         yield order[start : start + size]
         start += size
+
+
+def tight_batches(lengths: npt.NDArray[np.int32], batch_tokens: int, overhead: int) -> list[npt.NDArray[np.int64]]:
+    """Positions of texts in batches of similar length, longest first, so that as little as possible is computed.
+
+    The fewest padded tokens, where one more batch counts as `overhead` tokens and none but a single text goes beyond
+    batch_tokens: exact, by dynamic programming over the texts in order of length. Meant for one step's texts.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    width = lengths[order].astype(np.int64)
+    best = np.zeros(len(order) + 1, dtype=np.int64)
+    begin = np.zeros(len(order) + 1, dtype=np.int64)
+    for end in range(1, len(order) + 1):
+        first = max(0, end - max(1, batch_tokens // max(1, int(width[end - 1]))))
+        padded = np.arange(end - first, 0, -1) * width[first:end]
+        cost = best[first:end] + np.where(padded <= batch_tokens, padded, _TOO_MANY) + overhead
+        cost[-1] = best[end - 1] + width[end - 1] + overhead
+        place = int(np.argmin(cost))
+        best[end], begin[end] = cost[place], first + place
+    batches = []
+    end = len(order)
+    while end > 0:
+        batches.append(order[begin[end] : end])
+        end = int(begin[end])
+    return batches[::-1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from mixtune.errors import DataError
 from mixtune.training.prepared import Floats, Pairs, Rows, Split
-from mixtune.training.texts import JudgedQueries
+from mixtune.training.texts import JudgedQueries, SourceText
 
 SIGNAL_SHARE = 0.7
 """Share of the dev queries that influence is measured on; the others report progress (ours)."""
@@ -13,14 +13,42 @@ SIGNAL_SHARE = 0.7
 CHUNK = 65536
 
 
-def pairs_of(queries: Rows, documents: Rows, embeddings: Floats) -> Pairs:
-    """Training pairs from the rows of their texts, and the base model's embeddings."""
+def pairs_of(text: SourceText, queries: Rows, documents: Rows, negatives: Rows, embeddings: Floats) -> Pairs:
+    """Training pairs from a source's texts, the table rows of these texts, and the base model's embeddings.
+
+    A hard negative that is a positive of the same query anywhere in the source is left out, with its teacher score.
+
+    Args:
+        text: the source.
+        queries: row of each query, shape (n,).
+        documents: row of each positive, shape (n,).
+        negatives: row of each negative, all pairs' one after the other.
+        embeddings: of every row of the table.
+    """
     _, groups = np.unique(queries, return_inverse=True)
+    groups = groups.astype(np.int64)
     similarity = np.empty(len(queries), dtype=np.float32)
     for start in range(0, len(queries), CHUNK):
         some = slice(start, start + CHUNK)
         similarity[some] = np.einsum("nd,nd->n", embeddings[queries[some]], embeddings[documents[some]])
-    return Pairs(queries, documents, groups.astype(np.int64), similarity)
+    weights = np.array(text.weights, dtype=np.float32)
+    scores = np.array([row[0] for row in text.teacher], dtype=np.float32)
+    if not len(negatives):
+        return Pairs(queries, documents, groups, similarity, weights=weights, teacher=scores)
+    owners = np.repeat(np.arange(len(queries)), [len(own) for own in text.negatives])
+    span = 1 + max(documents.max(), negatives.max())
+    kept = ~np.isin(groups[owners] * span + negatives, groups * span + documents)
+    others = np.array([score for row in text.teacher for score in row[1:]], dtype=np.float32)
+    return Pairs(
+        queries,
+        documents,
+        groups,
+        similarity,
+        starts=np.concatenate([[0], np.cumsum(np.bincount(owners[kept], minlength=len(queries)))]).astype(np.int64),
+        negatives=negatives[kept],
+        weights=weights,
+        teacher=np.concatenate([scores, others[kept]]) if text.teacher else scores,
+    )
 
 
 def split_of(judged: JudgedQueries, queries: Rows, corpus: Rows, positions: Rows) -> Split:

@@ -1,28 +1,88 @@
-"""Training losses over one batch of (query, positive document) pairs."""
+"""Training losses over one batch of queries, their positive documents and hard negatives."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Loss: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor, float], Tensor]
-"""(queries (B, dim), documents (B, dim), groups (B,), document rows (B,), temperature) -> scalar."""
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a loss sees of n pairs of one source that came with m hard negatives.
 
-def infonce(queries: Tensor, documents: Tensor, groups: Tensor, rows: Tensor, temperature: float) -> Tensor:
-    """InfoNCE over in-batch negatives: cross-entropy of cosine / temperature, each pair's own document being right.
-
-    Embeddings are normalised. Two pairs of the same query (equal group) or of the same document (equal row) are not
-    each other's negatives. With nothing to mask this is sentence-transformers' MultipleNegativesRankingLoss with
-    scale 1 / temperature (arXiv 1705.00652, 1807.03748).
+    queries (n, dim) and documents (n + m, dim) are embeddings of length 1; documents are the positives of the n
+    queries in their order, then the negatives. groups (n,) numbers the query texts, rows (n + m,) the document texts,
+    owners (m,) gives the place of the query that each negative came with. weights (n,) multiply the pairs' losses.
+    teacher (n + m,) are scores of each document for the query it came with. None stands for what the source lacks.
     """
-    scores = queries @ documents.T / temperature
-    same = (groups[:, None] == groups[None, :]) | (rows[:, None] == rows[None, :])
-    same.fill_diagonal_(False)
-    return F.cross_entropy(scores.masked_fill(same, -torch.inf), torch.arange(len(scores), device=scores.device))
+
+    queries: Tensor
+    documents: Tensor
+    groups: Tensor
+    rows: Tensor
+    owners: Tensor | None = None
+    weights: Tensor | None = None
+    teacher: Tensor | None = None
 
 
-LOSSES: dict[str, Loss] = {"infonce": infonce}
+Loss: TypeAlias = Callable[[Batch, float], Tensor]
+"""(batch, temperature) -> scalar."""
+
+
+def infonce(batch: Batch, temperature: float) -> Tensor:
+    """InfoNCE: cross-entropy of cosine / temperature over all documents of the batch, each pair's own being right.
+
+    Hard negatives are candidates for every query of the batch, whichever it came with. A document that is another
+    positive of a query (another pair of the same query in the batch has it), or its own positive once more, is not
+    its negative. With nothing to mask this is sentence-transformers' MultipleNegativesRankingLoss with scale
+    1 / temperature (arXiv 1705.00652, 1807.03748). The mean over pairs is weighted, sum w l / sum w.
+    """
+    scores = batch.queries @ batch.documents.T / temperature
+    span = batch.rows.max() + 1
+    positives = batch.groups * span + batch.rows[: len(batch.groups)]
+    known = torch.isin(batch.groups[:, None] * span + batch.rows[None, :], positives)
+    scores = scores.masked_fill(known.fill_diagonal_(False), -torch.inf)
+    target = torch.arange(len(scores), device=scores.device)
+    if batch.weights is None:
+        return F.cross_entropy(scores, target)
+    return _weighted(F.cross_entropy(scores, target, reduction="none"), batch.weights)
+
+
+def margin_mse(batch: Batch, temperature: float) -> Tensor:
+    """Margin-MSE (arXiv 2010.02666, eq. 2): squared distance of the student's margin from the teacher's.
+
+    A margin is the score of the positive minus that of a hard negative of the same pair; the student's score is
+    cosine / temperature, the teacher's margins are taken as they are. A pair's loss is the mean over its negatives; a
+    pair without any has weight 0. Other pairs' documents play no part.
+
+    Raises:
+        ValueError: the batch has no teacher scores.
+    """
+    if batch.teacher is None:
+        raise ValueError("margin-mse needs teacher scores, and the batch has none")
+    if batch.owners is None:
+        return 0.0 * batch.queries.sum()
+    size, owners = len(batch.queries), batch.owners
+    right = (batch.queries * batch.documents[:size]).sum(dim=1)[owners]
+    wrong = (batch.queries[owners] * batch.documents[size:]).sum(dim=1)
+    margins = batch.teacher[:size][owners] - batch.teacher[size:]
+    errors = ((right - wrong) / temperature - margins) ** 2
+    counts = torch.bincount(owners, minlength=size)
+    losses = torch.zeros(size, dtype=errors.dtype, device=errors.device).index_add(0, owners, errors) / counts.clamp(1)
+    used = (counts > 0).to(losses.dtype)
+    return _weighted(losses, used if batch.weights is None else used * batch.weights)
+
+
+def _weighted(losses: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean; 0 where no pair has weight."""
+    return (losses * weights).sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
+
+
+LOSSES: dict[str, Loss] = {"infonce": infonce, "margin-mse": margin_mse}
 """Losses by the name that a study's proxy gives."""
+
+NEED_TEACHER = frozenset({"margin-mse"})
+"""Losses that need teacher scores and hard negatives; they compare no query with another pair's documents."""

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
+from mixtune.errors import DataError
+from mixtune.feasible import require_mixture
 from mixtune.source import SourceFacts
 from mixtune.study import Preparation, Study
 from mixtune.target import Target, TargetFacts
@@ -19,13 +21,14 @@ from mixtune.training.cost import fresh_run_flops
 from mixtune.training.data import read_source, read_target, seeded, source_hash, target_hash
 from mixtune.training.examples import dev_signal, pairs_of, split_of
 from mixtune.training.features import FeatureTable
+from mixtune.training.losses import NEED_TEACHER
 from mixtune.training.models import resolve
 from mixtune.training.pools import candidate_pool
-from mixtune.training.prepared import Prepared, PreparedTarget, Rows
+from mixtune.training.prepared import Pairs, Prepared, PreparedTarget, Rows
 from mixtune.training.proxy import open_proxy
 from mixtune.training.texts import SourceText, TargetText
 
-FORMAT = "prepared-1"
+FORMAT = "prepared-2"
 """Part of every key: a change of what is computed, or of how it is laid out, changes it."""
 
 NEGATIVES = 256
@@ -64,7 +67,8 @@ def prepare(study: Study, root: Path, progress: Progress) -> Preparation:
         progress: told what is being done.
 
     Raises:
-        DataError: a source or target cannot be read, or no run could use it.
+        DataError: a source or target cannot be read, or no run could use it, or the loss needs what sources lack.
+        ConfigError: the space allows no mixture of so many rows.
         ModelError: the base model is not there, or cannot be split as `last:n` asks.
     """
     started = time.monotonic()
@@ -75,11 +79,13 @@ def prepare(study: Study, root: Path, progress: Progress) -> Preparation:
     layers = frozen_layers(study)
     work = Work() if _complete(folder, table, layers) else _build(study, root, folder, table, progress)
     facts = TypeAdapter(Facts).validate_python(folders.load_record(folder))
+    arrays = folders.load(folder)
+    require_teacher(study, arrays.sources)
     return Preparation(
         key=key,
         sources=facts.sources,
         targets=facts.targets,
-        run_flops=fresh_run_flops(study, facts.sources, folders.load(folder), table),
+        run_flops=fresh_run_flops(study, facts.sources, arrays, table),
         model=model.fingerprint,
         encoded=work.encoded,
         tokenised=work.tokenised,
@@ -133,21 +139,49 @@ def _complete(folder: Path, table: FeatureTable, layers: int | None) -> bool:
 
 def used_rows(prepared: Prepared) -> Rows:
     """All rows of the feature table that a preparation names, each once, ascending."""
-    named = [rows for pairs in prepared.sources.values() for rows in (pairs.queries, pairs.documents)]
+    named = [rows for pairs in prepared.sources.values() for rows in (pairs.queries, pairs.documents, pairs.negatives)]
     for target in prepared.targets.values():
         named += [target.dev.queries, target.dev.documents, target.test.queries, target.test.documents]
     return np.unique(np.concatenate(named))
 
 
+def require_teacher(study: Study, sources: Mapping[str, Pairs]) -> None:
+    """Refuse a loss that sources have no teacher scores or hard negatives for.
+
+    Raises:
+        DataError: names them.
+    """
+    _require_teacher(
+        study, {name: bool(pairs.teacher.size and pairs.negatives.size) for name, pairs in sources.items()}
+    )
+
+
+def _require_teacher(study: Study, has: Mapping[str, bool]) -> None:
+    loss = study.proxy.loss
+    if loss not in NEED_TEACHER:
+        return
+    if study.proxy.negatives < 1:
+        raise DataError(f"loss {loss!r} compares with hard negatives: set proxy.negatives to 1 or more, it is 0")
+    without = [name for name, found in has.items() if not found]
+    if without:
+        raise DataError(
+            f"loss {loss!r} needs hard negatives and teacher scores of every source, and these have none:"
+            f" {', '.join(without)}; add them, take these sources out (weight: 0), or use loss: infonce"
+        )
+
+
 def _build(study: Study, root: Path, folder: Path, table: FeatureTable, progress: Progress) -> Work:
     sources = {source.name: read_source(source, root) for source in study.sources if source.name in study.names}
     targets = {target.name: read_target(target, root) for target in study.targets}
+    counts = {name: SourceFacts(len(text), 0, 0.0, "") for name, text in sources.items()}
+    require_mixture(replace(study, preparation=Preparation("", counts, {}, 0.0)))
+    _require_teacher(study, {name: bool(text.teacher) and any(text.negatives) for name, text in sources.items()})
     for name, text in targets.items():
         dev_signal(name, len(text.dev.queries), seeded(text.sha256, "signal"))
 
     blocks: list[Sequence[str]] = []
     for source in sources.values():
-        blocks += [source.queries, source.documents]
+        blocks += [source.queries, source.documents, [text for own in source.negatives for text in own]]
     for target in targets.values():
         blocks += [target.corpus, target.dev.queries, target.test.queries]
     rows, tokenised = table.add([text for block in blocks for text in block], progress)
@@ -163,7 +197,10 @@ def _build(study: Study, root: Path, folder: Path, table: FeatureTable, progress
 
     embeddings = table.embeddings
     prepared = Prepared(
-        {name: pairs_of(next(block_rows), next(block_rows), embeddings) for name in sources},
+        {
+            name: pairs_of(text, next(block_rows), next(block_rows), next(block_rows), embeddings)
+            for name, text in sources.items()
+        },
         {
             target.name: _prepared_target(
                 target, targets[target.name], next(block_rows), next(block_rows), next(block_rows), table
@@ -207,6 +244,7 @@ def _facts(
             unique_queries=len(set(text.queries)),
             tokens_per_pair=float((lengths[pairs.queries] + lengths[pairs.documents]).mean()),
             sha256=text.sha256,
+            revision=text.revision,
         )
         for (name, text), pairs in zip(sources.items(), prepared.sources.values(), strict=True)
     }
@@ -228,6 +266,10 @@ def _notes(sources: Mapping[str, SourceText], prepared: Prepared) -> list[str]:
     for name, text in sources.items():
         if text.dropped:
             notes.append(f"source {name!r}: {text.dropped} pairs with an empty text were left out")
+        notes += [f"source {name!r}: {note}" for note in text.notes]
+        known = sum(map(len, text.negatives)) - len(prepared.sources[name].negatives)
+        if known:
+            notes.append(f"source {name!r}: {known} hard negatives are positives of the same query and were left out")
     for name, target in prepared.targets.items():
         if not target.dev.full:
             notes.append(

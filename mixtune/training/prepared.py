@@ -4,7 +4,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,24 @@ from filelock import FileLock
 from pydantic import JsonValue as Json
 
 from mixtune.errors import DataError
+from mixtune.training.cache import room_in
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 _PAIRS = ("queries", "documents", "groups", "similarity")
+_EXTRAS = ("starts", "negatives", "weights", "teacher")
 _SPLIT = ("queries", "documents", "starts", "judged", "grades")
 _SPLITS = ("dev", "test")
 _WORTH_MAPPING = 1 << 16
+
+
+def _no_rows() -> Rows:
+    return np.empty(0, dtype=np.int64)
+
+
+def _no_floats() -> Floats:
+    return np.empty(0, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +41,21 @@ class Pairs:
     queries and documents are rows of the feature table, shape (n,); groups numbers distinct query texts: pairs of
     the same query are not each other's negatives (equal document rows are found by the row number). similarity is the
     base model's cosine of each pair, shape (n,): what static pruning ranks by.
+
+    The other arrays have size 0 where the source has none of it. The hard negatives of pair i are
+    negatives[starts[i]:starts[i+1]], rows of the feature table: starts (n + 1,), negatives (m,). weights (n,) is what
+    the loss of each pair is multiplied with. teacher (n + m,) holds a teacher's scores of the n positives, then of the
+    m negatives, in the order of these arrays.
     """
 
     queries: Rows
     documents: Rows
     groups: Rows
     similarity: Floats
+    starts: Rows = field(default_factory=_no_rows)
+    negatives: Rows = field(default_factory=_no_rows)
+    weights: Floats = field(default_factory=_no_floats)
+    teacher: Floats = field(default_factory=_no_floats)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +101,30 @@ def save(prepared: Prepared, folder: Path, record: Json) -> None:
     """Write the arrays, and a JSON record beside them, as one folder that appears whole or not at all.
 
     A folder that is there already is left as it is: its name is a content hash.
+
+    Raises:
+        DataError: the disk is full.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        for name, array in _arrays(prepared):
-            np.save(beside / f"{name}.npy", array)
-        contents: Json = {
-            "sources": list(prepared.sources),
-            "targets": list(prepared.targets),
-            "full": [[target.dev.full, target.test.full] for target in prepared.targets.values()],
-            "record": record,
-        }
-        (beside / "contents.json").write_text(json.dumps(contents))
-        beside.chmod(0o755)
-        with FileLock(folder.parent / ".lock"):
-            if not folder.exists():
-                beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    with room_in(folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            for name, array in _arrays(prepared):
+                np.save(beside / f"{name}.npy", array)
+            contents: Json = {
+                "sources": list(prepared.sources),
+                "extras": [_extras(pairs) for pairs in prepared.sources.values()],
+                "targets": list(prepared.targets),
+                "full": [[target.dev.full, target.test.full] for target in prepared.targets.values()],
+                "record": record,
+            }
+            (beside / "contents.json").write_text(json.dumps(contents))
+            beside.chmod(0o755)
+            with FileLock(folder.parent / ".lock"):
+                if not folder.exists():
+                    beside.rename(folder)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
 
 
 def load(folder: Path) -> Prepared:
@@ -112,14 +136,15 @@ def load(folder: Path) -> Prepared:
     contents = _contents(folder)
 
     def split(target: int, which: int) -> Split:
-        arrays = {field: _read(folder, f"target{target}.{_SPLITS[which]}.{field}") for field in _SPLIT}
+        arrays = {name: _read(folder, f"target{target}.{_SPLITS[which]}.{name}") for name in _SPLIT}
         return Split(**arrays, full=contents["full"][target][which])
 
+    def pairs(source: int) -> Pairs:
+        names = (*_PAIRS, *contents["extras"][source])
+        return Pairs(**{name: _read(folder, f"source{source}.{name}") for name in names})
+
     return Prepared(
-        {
-            name: Pairs(*(_read(folder, f"source{i}.{field}") for field in _PAIRS))
-            for i, name in enumerate(contents["sources"])
-        },
+        {name: pairs(i) for i, name in enumerate(contents["sources"])},
         {
             name: PreparedTarget(
                 split(i, 0), split(i, 1), _read(folder, f"target{i}.signal"), _read(folder, f"target{i}.negatives")
@@ -139,16 +164,21 @@ def load_record(folder: Path) -> Json:
     return record
 
 
+def _extras(pairs: Pairs) -> list[Json]:
+    """Fields that the source has: what it lacks takes no file."""
+    return [name for name in _EXTRAS if getattr(pairs, name).size]
+
+
 def _arrays(prepared: Prepared) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
     for i, pairs in enumerate(prepared.sources.values()):
-        for field in _PAIRS:
-            yield f"source{i}.{field}", getattr(pairs, field)
+        for name in (*_PAIRS, *map(str, _extras(pairs))):
+            yield f"source{i}.{name}", getattr(pairs, name)
     for i, target in enumerate(prepared.targets.values()):
         yield f"target{i}.signal", target.signal
         yield f"target{i}.negatives", target.negatives
         for which, split in zip(_SPLITS, (target.dev, target.test), strict=True):
-            for field in _SPLIT:
-                yield f"target{i}.{which}.{field}", getattr(split, field)
+            for name in _SPLIT:
+                yield f"target{i}.{which}.{name}", getattr(split, name)
 
 
 def _contents(folder: Path) -> dict[str, Any]:

@@ -15,11 +15,17 @@ from transformers import PreTrainedModel
 from mixtune.errors import ModelError
 from mixtune.study import Proxy
 from mixtune.training import models
-from mixtune.training.encoder import length_batches, model_inputs
+from mixtune.training.encoder import length_batches, model_inputs, tight_batches
 from mixtune.training.flops import LENGTH, SEQUENCES, Flops, measure
 from mixtune.training.prepared import Floats, Rows
 from mixtune.training.threads import spread
 from mixtune.training.truncated import continue_from, layer_list
+
+STEP_TOKENS = 1024
+"""Padded tokens that a training step sends through a model at once (ours, measured on a CPU with bf16 instructions)."""
+
+STEP_OVERHEAD = 64
+"""Tokens that one more pass through the model costs about as much as (ours, likewise)."""
 
 
 class Features(Protocol):
@@ -101,10 +107,27 @@ class ProxyModel(ABC):
         """Embeddings of one batch of texts as the module gives them, (len(rows), dim)."""
 
     def embed(self, rows: Rows) -> Tensor:
-        """Embed one batch of texts, in the module's present mode and with gradient: (len(rows), dim), float32."""
-        with torch.autocast(self.device.type, dtype=self._dtype or torch.bfloat16, enabled=self._dtype is not None):
+        """Embed the texts of a training step, in the present mode and with gradient: (len(rows), dim), float32.
+
+        Texts of like length go through the module together, at most STEP_TOKENS padded tokens at a time: less is
+        computed on padding, and what is computed stays in the processor's caches.
+        """
+        batches = self._step_batches(rows)
+        if len(batches) == 1:
+            return self._embed_batch(rows)
+        # One autocast region: parameters are cast once for all batches.
+        with self._autocast():
+            parts = [self._embed_batch(rows[positions]) for positions in batches]
+        places = np.argsort(np.concatenate(batches))
+        return torch.cat(parts)[torch.from_numpy(places).to(self.device)]
+
+    def _embed_batch(self, rows: Rows) -> Tensor:
+        with self._autocast():
             embeddings = self.forward(rows)
         return F.normalize(embeddings.float(), dim=-1)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=self._dtype or torch.bfloat16, enabled=self._dtype is not None)
 
     @property
     def parameters(self) -> Mapping[str, nn.Parameter]:
@@ -122,7 +145,7 @@ class ProxyModel(ABC):
 
         def run(positions: Rows) -> None:
             with torch.inference_mode():
-                embeddings[positions] = self.embed(rows[positions]).cpu().numpy()
+                embeddings[positions] = self._embed_batch(rows[positions]).cpu().numpy()
 
         for _ in spread(run, self._batches(rows), self.device):
             pass
@@ -132,16 +155,18 @@ class ProxyModel(ABC):
         """Cost of `encode`."""
         return sum(self.flops.encode(len(some), self._width(rows[some])) for some in self._batches(rows))
 
-    def step_flops(self, queries: Rows, documents: Rows) -> float:
-        """Cost of one training step on pairs, the two sides padded apart; similarity forward and backward."""
-        sides = sum(self.flops.train(len(rows), self._width(rows)) for rows in (queries, documents))
-        return sides + 3 * self.flops.similarity(len(queries), len(documents))
+    def train_flops(self, rows: Rows) -> float:
+        """Cost of `embed` and of its gradient."""
+        return sum(self.flops.train(len(some), self._width(rows[some])) for some in self._step_batches(rows))
 
     def _width(self, rows: Rows) -> int:
         return int(self._lengths[rows].max())
 
     def _batches(self, rows: Rows) -> Iterator[Rows]:
         return length_batches(self._lengths[rows])
+
+    def _step_batches(self, rows: Rows) -> list[Rows]:
+        return tight_batches(self._lengths[rows], STEP_TOKENS, STEP_OVERHEAD)
 
 
 class HeadProxy(ProxyModel):
@@ -169,6 +194,9 @@ class HeadProxy(ProxyModel):
     def _batches(self, rows: Rows) -> Iterator[Rows]:
         for start in range(0, len(rows), 8192):
             yield np.arange(start, min(start + 8192, len(rows)))
+
+    def _step_batches(self, rows: Rows) -> list[Rows]:
+        return [np.arange(len(rows))]
 
 
 class LayersProxy(ProxyModel):
@@ -223,6 +251,9 @@ class FullProxy(ProxyModel):
         """Embeddings from tokens."""
         inputs = model_inputs(self._model, self.table.tokens(rows))
         return torch.as_tensor(self._model(inputs)["sentence_embedding"])
+
+    def _step_batches(self, rows: Rows) -> list[Rows]:
+        return [np.arange(len(rows))] if models.is_static(self._model) else super()._step_batches(rows)
 
 
 def open_proxy(model: str, proxy: Proxy, table: Features) -> ProxyModel:

@@ -4,16 +4,14 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 
-import torch
-
 from mixtune.errors import TrainingError
 from mixtune.recipe import Mixture
 from mixtune.sampler import RecipeDraw
 from mixtune.study import Proxy
-from mixtune.training.losses import LOSSES
 from mixtune.training.optimiser import Optimiser
 from mixtune.training.prepared import Pairs, Rows
 from mixtune.training.proxy import ProxyModel
+from mixtune.training.step import Step, step_of
 
 
 class Run:
@@ -52,27 +50,20 @@ class Run:
         self.exposure: defaultdict[str, float] = defaultdict(float)
         self.losses: defaultdict[str, list[float]] = defaultdict(list)
         self.flops = 0.0
-        self._loss = LOSSES[settings.loss]
 
     def learn(self, source: str, rows: Rows) -> float:
         """One optimiser step on pairs of a source, nothing counted; return the loss, finite or not."""
-        pairs = self.sources[source]
-        queries, documents = pairs.queries[rows], pairs.documents[rows]
-        device = self.model.device
-        loss = self._loss(
-            self.model.embed(queries),
-            self.model.embed(documents),
-            torch.from_numpy(pairs.groups[rows]).to(device),
-            torch.from_numpy(documents).to(device),
-            self.settings.temperature,
-        )
+        loss = self._step(source, rows).loss(self.model, self.settings)
         self.optimiser.step(loss)
         return loss.item()
 
     def step_flops(self, source: str, rows: Rows) -> float:
-        """Cost of `learn`."""
-        pairs = self.sources[source]
-        return self.model.step_flops(pairs.queries[rows], pairs.documents[rows])
+        """Cost of `learn` at the schedule's present position."""
+        return self._step(source, rows).flops(self.model, self.settings)
+
+    def _step(self, source: str, rows: Rows) -> Step:
+        most = self.settings.negatives
+        return step_of(self.sources[source], rows, most, self.draw.seed, self.optimiser.position)
 
     def advance(self) -> None:
         """One ordinary step on the next batch of the draw.
@@ -88,7 +79,7 @@ class Run:
                 f"the loss is {loss} at step {self.optimiser.position + 1}, on a batch of source {source!r}: lower"
                 f" learning_rate ({self.settings.rate:g}) or raise temperature ({self.settings.temperature:g}) of proxy"
             )
+        self.flops += self.step_flops(source, rows)
         self.optimiser.position += 1
         self.exposure[source] += 1.0
         self.losses[source].append(loss)
-        self.flops += self.step_flops(source, rows)

@@ -16,12 +16,14 @@ from mixtune.training import models
 from mixtune.training.base import Task
 from mixtune.training.cost import fresh_run_flops, search_flops
 from mixtune.training.features import FeatureTable
-from mixtune.training.losses import infonce
+from mixtune.training.prepared import Pairs
 from mixtune.training.proxy import ProxyModel, open_proxy
+from mixtune.training.step import step_of
 from mixtune.training.trainer import run_trial
 from mixtune.trial import JUDGED, Probe, Proposal, Role
 
 TEXTS = 24
+PROXY = Proxy(precision="fp32", max_length=48)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,7 @@ def counted() -> Iterator[FlopCounterMode]:
 
 
 def opened(table: FeatureTable, trainable: str) -> ProxyModel:
-    return open_proxy(OFFLINE_MODEL, Proxy(trainable=trainable, precision="fp32", max_length=48), table)
+    return open_proxy(OFFLINE_MODEL, replace(PROXY, trainable=trainable), table)
 
 
 @pytest.mark.parametrize("trainable", ["head", "last:1", "last:2", "all"])
@@ -67,10 +69,33 @@ def test_a_training_step_costs_what_torchs_counter_counts(table: FeatureTable, t
     model = opened(table, trainable)
     queries, documents = np.arange(0, 24, 2), np.arange(1, 25, 2)
     model.module.train()
+    step = step_of(Pairs(queries, documents, np.arange(12), np.zeros(12, np.float32)), np.arange(12), 1, 0, 0)
     with counted() as counter:
-        loss = infonce(model.embed(queries), model.embed(documents), torch.arange(12), torch.arange(12), 0.05)
-        loss.backward()
-    assert model.step_flops(queries, documents) == pytest.approx(counter.get_total_flops(), rel=0.02)
+        step.loss(model, PROXY).backward()
+    assert step.flops(model, PROXY) == pytest.approx(counter.get_total_flops(), rel=0.02)
+
+
+@pytest.mark.parametrize("loss", ["infonce", "margin-mse"])
+@pytest.mark.parametrize("trainable", ["head", "last:1", "all"])
+def test_a_training_step_with_hard_negatives_costs_what_torchs_counter_counts(
+    table: FeatureTable, trainable: str, loss: str
+) -> None:
+    model, settings = opened(table, trainable), replace(PROXY, loss=loss)
+    pairs = Pairs(
+        *(np.arange(0, 6), np.arange(6, 12), np.arange(6), np.zeros(6, np.float32)),
+        starts=np.array([0, 3, 3, 5, 8, 10, 12]),
+        negatives=np.arange(12, 24),
+        teacher=np.linspace(5, -5, 18, dtype=np.float32),
+    )
+    costs = []
+    for most in (0, 2):
+        step = step_of(pairs, np.arange(6), most, 0, 0)
+        model.module.train()
+        with counted() as counter:
+            (step.loss(model, settings) if most or loss == "infonce" else model.embed(step.texts()).sum()).backward()
+        costs.append(step.flops(model, settings))
+        assert costs[-1] == pytest.approx(counter.get_total_flops(), rel=0.02)
+    assert costs[1] > 1.3 * costs[0]
 
 
 @pytest.mark.parametrize("trainable", ["head", "last:1", "last:2", "all"])
@@ -89,11 +114,35 @@ def test_an_untrained_proxy_is_the_base_model(table: FeatureTable, trainable: st
     assert cosines.min() > 0.9999
 
 
+@pytest.mark.parametrize("trainable", ["last:1", "all"])
+def test_batches_of_like_length_change_neither_embeddings_nor_gradients(
+    table: FeatureTable, trainable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = opened(table, trainable)
+    model.module.eval()
+    rows = np.random.default_rng(1).permutation(TEXTS)
+    found = []
+    monkeypatch.setattr("mixtune.training.proxy.STEP_TOKENS", 10**6)
+    for overhead in (10**6, 0):
+        monkeypatch.setattr("mixtune.training.proxy.STEP_OVERHEAD", overhead)
+        model.module.zero_grad()
+        cost, embeddings = model.train_flops(rows), model.embed(rows)
+        embeddings.cumsum(0).square().sum().backward()
+        found.append((cost, embeddings.detach(), [p.grad.clone() for p in model.parameters.values()]))
+    (together, whole, whole_grads), (apart, split, split_grads) = found
+    assert apart < 0.8 * together
+    torch.testing.assert_close(split, whole, rtol=1e-4, atol=1e-5)
+    scale = max(float(grad.abs().max()) for grad in whole_grads)
+    for ours, theirs in zip(split_grads, whole_grads, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4 * scale)
+
+
 @pytest.mark.parametrize("trainable", ["last:2", "all"])
 def test_every_parameter_of_a_proxy_is_trained(table: FeatureTable, trainable: str) -> None:
     model = opened(table, trainable)
     rows = np.arange(6)
-    infonce(model.embed(rows), model.embed(rows + 6), torch.arange(6), torch.arange(6), 0.05).backward()
+    pairs = Pairs(rows, rows + 6, rows, np.zeros(6, np.float32))
+    step_of(pairs, rows, 0, 0, 0).loss(model, PROXY).backward()
     assert [name for name, parameter in model.parameters.items() if parameter.grad is None] == []
 
 

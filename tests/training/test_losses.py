@@ -1,39 +1,79 @@
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from sentence_transformers.sentence_transformer.losses import MarginMSELoss, MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
-from mixtune.training.losses import LOSSES, infonce
+from mixtune.training.losses import LOSSES, Batch, infonce, margin_mse
 
 
-def embeddings(size: int = 6, dim: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
+def batch_of(size: int = 6, negatives: int = 0, dim: int = 5) -> Batch:
+    """Random embeddings, every text another one; negative j came with query j % size."""
     torch.manual_seed(3)
-    return F.normalize(torch.randn(size, dim), dim=1), F.normalize(torch.randn(size, dim), dim=1)
+    return Batch(
+        queries=F.normalize(torch.randn(size, dim), dim=1),
+        documents=F.normalize(torch.randn(size + negatives, dim), dim=1),
+        groups=torch.arange(size),
+        rows=torch.arange(100, 100 + size + negatives),
+        owners=torch.arange(negatives) % size if negatives else None,
+    )
 
 
-def apart(size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.arange(size), torch.arange(100, 100 + size)
+def by_hand(batch: Batch, temperature: float, left_out: set[tuple[int, int]]) -> list[float]:
+    """InfoNCE of each pair, with (query, document) places that are no negatives."""
+    scores = (batch.queries @ batch.documents.T / temperature).tolist()
+    return [
+        math.log(sum(math.exp(score) for j, score in enumerate(row) if (i, j) not in left_out)) - row[i]
+        for i, row in enumerate(scores)
+    ]
 
 
-def test_it_equals_multiple_negatives_ranking_when_nothing_is_masked() -> None:
+@pytest.fixture(scope="module")
+def tiny() -> SentenceTransformer:
     vocabulary = {f"w{i}": i for i in range(40)}
-    model = SentenceTransformer(
+    torch.manual_seed(0)
+    return SentenceTransformer(
         modules=[StaticEmbedding(Tokenizer(WordLevel(vocabulary, unk_token="w0")), embedding_dim=8)], device="cpu"
     )
-    ours, theirs = [torch.randint(0, 40, (12, 3), generator=torch.Generator().manual_seed(i)) for i in (1, 2)]
 
-    def features(ids: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {"input_ids": ids.flatten(), "offsets": torch.arange(0, ids.numel(), ids.shape[1])}
 
-    expected = MultipleNegativesRankingLoss(model, scale=1 / 0.05)([features(ours), features(theirs)], None)
-    q, d = (F.normalize(model(features(ids))["sentence_embedding"], dim=1) for ids in (ours, theirs))
-    assert infonce(q, d, *apart(12), 0.05).item() == pytest.approx(expected.item(), rel=1e-6)
+def columns(count: int) -> list[dict[str, torch.Tensor]]:
+    """Texts of three words as the tiny model takes them: twelve in each column."""
+    ids = [torch.randint(0, 40, (12, 3), generator=torch.Generator().manual_seed(i)) for i in range(count)]
+    return [{"input_ids": one.flatten(), "offsets": torch.arange(0, one.numel(), one.shape[1])} for one in ids]
+
+
+def embedded(model: SentenceTransformer, negatives: int) -> Batch:
+    q, *documents = (F.normalize(model(one)["sentence_embedding"], dim=1) for one in columns(2 + negatives))
+    return replace(batch_of(12, 12 * negatives, 8), queries=q, documents=torch.cat(documents))
+
+
+@pytest.mark.parametrize("negatives", [0, 1, 3])
+def test_it_equals_multiple_negatives_ranking_when_nothing_is_masked(tiny: SentenceTransformer, negatives: int) -> None:
+    expected = MultipleNegativesRankingLoss(tiny, scale=1 / 0.05)(columns(2 + negatives), None)
+    (theirs,) = torch.autograd.grad(expected, list(tiny.parameters()))
+    loss = infonce(embedded(tiny, negatives), 0.05)
+    (ours,) = torch.autograd.grad(loss, list(tiny.parameters()))
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_margin_mse_equals_sentence_transformers_on_equal_scores(tiny: SentenceTransformer) -> None:
+    margins = torch.linspace(-3, 3, 12)
+
+    def scaled_cosine(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return F.cosine_similarity(a, b) / 0.05
+
+    expected = MarginMSELoss(tiny, similarity_fct=scaled_cosine)(columns(3), margins)
+    batch = replace(embedded(tiny, 1), teacher=torch.cat([margins + 7, torch.full((12,), 7.0)]))
+    assert margin_mse(batch, 0.05).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_a_hand_computed_batch_of_two() -> None:
@@ -41,35 +81,86 @@ def test_a_hand_computed_batch_of_two() -> None:
     d = torch.tensor([[1.0, 0.0], [0.6, 0.8]])
     first = -math.log(math.exp(1 / 0.5) / (math.exp(1 / 0.5) + math.exp(0.6 / 0.5)))
     second = -math.log(math.exp(0.8 / 0.5) / (math.exp(0.0) + math.exp(0.8 / 0.5)))
-    assert infonce(q, d, *apart(2), 0.5).item() == pytest.approx((first + second) / 2)
+    batch = Batch(q, d, torch.arange(2), torch.arange(2))
+    assert infonce(batch, 0.5).item() == pytest.approx((first + second) / 2)
 
 
 @pytest.mark.parametrize("shared", ["query", "document"])
 def test_pairs_of_one_query_or_one_document_are_not_each_others_negatives(shared: str) -> None:
-    q, d = embeddings()
-    groups, rows = apart(6)
-    (groups if shared == "query" else rows)[4] = (groups if shared == "query" else rows)[1]
-    scores = (q @ d.T / 0.1).tolist()
-    total = 0.0
-    for i in range(6):
-        others = [j for j in range(6) if {i, j} != {1, 4}]
-        total -= scores[i][i] - math.log(sum(math.exp(scores[i][j]) for j in others))
-    assert infonce(q, d, groups, rows, 0.1).item() == pytest.approx(total / 6, rel=1e-5)
+    batch = batch_of()
+    equal = batch.groups if shared == "query" else batch.rows
+    equal[4] = equal[1]
+    expected = np.mean(by_hand(batch, 0.1, {(1, 4), (4, 1)}))
+    assert infonce(batch, 0.1).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_hard_negative_that_is_a_positive_of_a_query_is_no_negative_of_it() -> None:
+    batch = batch_of(4, 4)
+    # Pairs 0 and 2 are of one query. The negative of pair 1 is the positive of pair 2, that of pair 3 its own positive.
+    batch.groups[2] = batch.groups[0]
+    batch.rows[5], batch.rows[7] = batch.rows[2], batch.rows[3]
+    expected = np.mean(by_hand(batch, 0.1, {(0, 2), (2, 0), (0, 5), (2, 5), (3, 7)}))
+    assert infonce(batch, 0.1).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_batch_of_one_query_has_loss_zero_and_no_gradient() -> None:
-    q, d = (x.requires_grad_() for x in embeddings(3))
-    loss = infonce(q, d, torch.zeros(3, dtype=torch.long), torch.arange(3), 0.05)
+    batch = replace(batch_of(3), groups=torch.zeros(3, dtype=torch.long))
+    batch.queries.requires_grad_()
+    loss = infonce(batch, 0.05)
     loss.backward()
     assert loss.item() == 0
-    assert q.grad is not None and q.grad.abs().max().item() == 0
+    assert batch.queries.grad is not None and batch.queries.grad.abs().max().item() == 0
 
 
-def test_gradients_agree_with_finite_differences() -> None:
-    q, d = (x.double().requires_grad_() for x in embeddings(4))
-    groups, rows = torch.tensor([0, 1, 1, 2]), torch.tensor([5, 6, 7, 5])
-    assert torch.autograd.gradcheck(lambda a, b: infonce(a, b, groups, rows, 0.3), (q, d))
+def test_row_weights_make_the_mean_a_weighted_one() -> None:
+    batch = batch_of(4, 2)
+    weights = torch.tensor([0.5, 2.0, 0.0, 1.0])
+    expected = np.average(by_hand(batch, 0.1, set()), weights=weights)
+    assert infonce(replace(batch, weights=weights), 0.1).item() == pytest.approx(expected, rel=1e-5)
+    assert infonce(replace(batch, weights=torch.full((4,), 3.0)), 0.1).item() == pytest.approx(
+        infonce(batch, 0.1).item()
+    )
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_a_batch_without_weight_has_loss_zero(loss: str) -> None:
+    batch = replace(batch_of(3, 3), weights=torch.zeros(3), teacher=torch.arange(6.0))
+    assert LOSSES[loss](batch, 0.1).item() == 0
+
+
+def test_margins_by_hand_with_no_one_or_two_negatives() -> None:
+    q = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    d = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.6, 0.8], [0.6, 0.8], [0.8, 0.6]])
+    batch = Batch(
+        *(q, d, torch.arange(3), torch.arange(6)),
+        owners=torch.tensor([0, 1, 1]),
+        teacher=torch.tensor([5.0, 2.0, 9.0, 4.5, 1.0, 3.0]),
+    )
+    # At temperature 0.5 the student's margins are 2 (1 - .6), 2 (1 - .8), 2 (1 - .6); the teacher's .5, 1, -1.
+    first, second = (0.8 - 0.5) ** 2, ((0.4 - 1) ** 2 + (0.8 + 1) ** 2) / 2
+    assert margin_mse(batch, 0.5).item() == pytest.approx((first + second) / 2)
+    weighted = replace(batch, weights=torch.tensor([1.0, 3.0, 9.0]))
+    assert margin_mse(weighted, 0.5).item() == pytest.approx((first + 3 * second) / 4)
+
+
+def test_margins_of_a_batch_without_negatives_teach_nothing() -> None:
+    batch = replace(batch_of(3), teacher=torch.ones(3))
+    batch.queries.requires_grad_()
+    loss = margin_mse(batch, 0.5)
+    loss.backward()
+    assert loss.item() == 0
+    assert batch.queries.grad is not None and batch.queries.grad.abs().max().item() == 0
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_gradients_agree_with_finite_differences(loss: str) -> None:
+    batch = batch_of(4, 3)
+    q, d = (x.double().requires_grad_() for x in (batch.queries, batch.documents))
+    batch.groups[2] = batch.groups[1]
+    batch.rows[3] = batch.rows[0]
+    rest = replace(batch, weights=torch.tensor([1.0, 2.0, 0.5, 1.0]).double(), teacher=torch.linspace(0, 1, 7).double())
+    assert torch.autograd.gradcheck(lambda a, b: LOSSES[loss](replace(rest, queries=a, documents=b), 0.3), (q, d))
 
 
 def test_losses_are_found_by_the_names_that_studies_use() -> None:
-    assert LOSSES["infonce"] is infonce
+    assert {name: loss.__name__ for name, loss in LOSSES.items()} == {"infonce": "infonce", "margin-mse": "margin_mse"}

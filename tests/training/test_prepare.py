@@ -10,11 +10,13 @@ from mixtune.errors import DataError
 from mixtune.source import Source
 from mixtune.study import OFFLINE_MODEL, Budget, Preparation, Proxy, Search, Study
 from mixtune.target import Target
+from mixtune.training.data import read_source
 from mixtune.training.features import FeatureTable
 from mixtune.training.models import resolve
 from mixtune.training.prepare import load_prepared, prepare, used_rows
 from mixtune.training.prepared import Split
 from mixtune.training.textlog import digest
+from mixtune.training.texts import SourceText
 
 ANIMALS = ["cat", "dog", "cow", "hen", "fox", "owl", "bee", "ant", "eel", "elk", "yak", "ram"]
 
@@ -227,3 +229,70 @@ def test_progress_is_told_by_stage_and_ends_complete(study: Study, tmp_path: Pat
     for what in ("reading", "tokenising", "encoding"):
         _, done, total = [one for one in told if one[0] == what][-1]
         assert done == total > 0
+
+
+def with_negatives(text: SourceText) -> SourceText:
+    """Each pair gets two negatives, one of them new; the first names its own positive too."""
+    own = [(f"nothing about {query}", text.documents[i - 1]) for i, query in enumerate(text.queries)]
+    own[0] = (*own[0], text.documents[0])
+    teacher = tuple(tuple(10.0 * i + j for j in range(1 + len(some))) for i, some in enumerate(own))
+    return dataclasses.replace(text, negatives=tuple(own), weights=(1.0, 2.0, 3.0, 4.0), teacher=teacher)
+
+
+@pytest.fixture
+def rich(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sources as read, with hard negatives, weights and teacher scores in `farm`."""
+
+    def read(source: Source, root: Path) -> SourceText:
+        text = read_source(source, root)
+        return with_negatives(text) if source.name == "farm" else text
+
+    monkeypatch.setattr("mixtune.training.prepare.read_source", read)
+
+
+@pytest.mark.usefixtures("rich")
+def test_hard_negatives_are_encoded_and_named(study: Study, tmp_path: Path) -> None:
+    found = prepare(study, tmp_path, silent)
+    assert (found.tokenised, found.encoded) == (48 + 4, 48 + 4)
+    table, prepared = table_of(study, tmp_path), load_prepared(tmp_path, found.key)
+    pairs = prepared.sources["farm"]
+    new, other = row_of(table, "nothing about cow in farms?"), pairs.documents[1]
+    assert pairs.negatives[pairs.starts[2] : pairs.starts[3]].tolist() == [new, other]
+    assert new in used_rows(prepared)
+    assert table.have(pairs.negatives).all()
+    assert pairs.weights.tolist() == [1, 2, 3, 4]
+    assert pairs.teacher.tolist() == [0, 10, 20, 30, 1, 2, 11, 12, 21, 22, 31, 32]
+    assert "source 'farm': 1 hard negatives are positives of the same query and were left out" in found.notes
+    assert prepared.sources["wood"].negatives.size == 0
+
+
+@pytest.mark.usefixtures("rich")
+def test_a_run_with_hard_negatives_costs_more(study: Study, tmp_path: Path) -> None:
+    def cost(negatives: int) -> float:
+        proxy = dataclasses.replace(study.proxy, negatives=negatives, batch_size=4)
+        return prepare(dataclasses.replace(study, proxy=proxy), tmp_path, silent).run_flops
+
+    assert cost(0) < cost(1) < cost(2) == cost(3)
+
+
+@pytest.mark.usefixtures("rich")
+def test_a_loss_that_sources_have_no_scores_for_is_refused_before_anything_is_computed(
+    study: Study, tmp_path: Path
+) -> None:
+    margins = dataclasses.replace(study, proxy=dataclasses.replace(study.proxy, loss="margin-mse"))
+    message = r"'margin-mse' needs hard negatives and teacher scores of every source, and these have none: wood;"
+    with pytest.raises(DataError, match=message):
+        prepare(margins, tmp_path, silent)
+    assert not (tmp_path / "features").exists()
+    prepare(study, tmp_path, silent)
+    with pytest.raises(DataError, match=message):
+        prepare(margins, tmp_path, silent)
+    farm = dataclasses.replace(margins, sources=study.sources[:1])
+    assert prepare(farm, tmp_path, silent).run_flops > 0
+
+
+@pytest.mark.usefixtures("rich")
+def test_margins_without_negatives_in_use_are_refused(study: Study, tmp_path: Path) -> None:
+    proxy = dataclasses.replace(study.proxy, loss="margin-mse", negatives=0)
+    with pytest.raises(DataError, match=r"set proxy\.negatives to 1 or more, it is 0"):
+        prepare(dataclasses.replace(study, proxy=proxy, sources=study.sources[:1]), tmp_path, silent)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,21 @@ def test_everything_comes_back_in_order_and_read_only(tmp_path: Path) -> None:
     assert load_record(tmp_path / "x") == {"note": [1]}
     with pytest.raises(ValueError, match="read-only"):
         found.sources["b"].queries[0] = 9
+
+
+def test_negatives_weights_and_scores_come_back_and_what_is_lacking_takes_no_file(tmp_path: Path) -> None:
+    plain = made()
+    floats = np.linspace(0, 1, 5, dtype=np.float32)
+    rich = replace(
+        plain.sources["b"], starts=ints(0, 2, 2, 2), negatives=ints(8, 9), weights=floats[:3], teacher=floats
+    )
+    save(replace(plain, sources={"plain": plain.sources["b"], "rich": rich}), tmp_path / "x", None)
+    found = load(tmp_path / "x").sources
+    for name in ("starts", "negatives", "weights", "teacher"):
+        np.testing.assert_array_equal(getattr(found["rich"], name), getattr(rich, name))
+        assert getattr(found["plain"], name).size == 0
+        assert (tmp_path / "x" / f"source1.{name}.npy").is_file()
+        assert not (tmp_path / "x" / f"source0.{name}.npy").exists()
 
 
 def test_large_arrays_are_mapped(tmp_path: Path) -> None:
