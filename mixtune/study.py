@@ -35,7 +35,9 @@ class Proxy:
     trainable is `head` (a dense layer on frozen embeddings), `last:n` (the last n transformer layers) or `all`.
     temperature divides the cosine in the contrastive loss (0.05 is the usual scale of 20). schedule is the learning
     rate after a linear warm-up over the share `warmup` of the steps: `constant` or `linear` decay to 0; rounds of a
-    chain have no horizon and keep it constant. learning_rate None means 5e-4 for `head`, 5e-5 for `last:n`, 3e-5 for
+    chain have no horizon and keep it constant. loss is `infonce`, or `margin-mse` where every source has a teacher's
+    scores and hard negatives; negatives is how many of its hard negatives each pair brings into a step (1, ours:
+    triplets; 0 leaves them out). learning_rate None means 5e-4 for `head`, 5e-5 for `last:n`, 3e-5 for
     `all` (ours). precision is `auto` (bf16 autocast where the CPU has bf16 matrix instructions), `fp32` or `bf16`.
     """
 
@@ -50,6 +52,7 @@ class Proxy:
     weight_decay: float = 0.0
     max_length: int = 128
     precision: str = "auto"
+    negatives: int = 1
 
     @property
     def rate(self) -> float:
@@ -79,6 +82,28 @@ class Budget:
     runs: float | None = None
     workers: int = 2
     max_failures: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """When a fresh run of the search is ended early: the ASHA rule (arXiv 1810.05934, algorithm 2).
+
+    At rungs, after first, first * reduction, first * reduction ** 2, ... optimiser steps, a run goes on if its score
+    is among the best 1/reduction of those recorded there; mixtune.tuning.stopping holds the rule. reduction 3 is ours
+    (the paper: 4).
+    """
+
+    first: int
+    reduction: int = 3
+
+    def rungs(self, steps: int) -> tuple[int, ...]:
+        """The rungs of a run of that many steps, all of them before its end."""
+        found = []
+        rung = self.first
+        while rung < steps:
+            found.append(rung)
+            rung *= self.reduction
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +149,8 @@ class Preparation:
 class Study:
     """The specification of a study. Two studies are the same search when everything but the name is equal.
 
-    preparation is None until the data has been read once; searchers always find it set.
+    stopping None runs every trial to its end. preparation is None until the data has been read once; searchers always
+    find it set.
     """
 
     name: str
@@ -138,6 +164,7 @@ class Study:
     objective: Objective = field(default_factory=Objective)
     final: Final = field(default_factory=Final)
     seed: int = 0
+    stopping: Stopping | None = None
     preparation: Preparation | None = None
 
     @property
@@ -213,6 +240,29 @@ class Study:
             # The default floor is applied by mixing, w' = (1 - sum f) w + f: a gentle change of every weight alike.
             w = (1 - low.sum()) * w / max(w.sum(), 1e-300) + low
         return Recipe(Mixture.from_array(self.names, fit(w, low, high)), pruning)
+
+    def broken_bounds(self, recipe: Recipe) -> tuple[str, ...]:
+        """Which bounds of the space that the study states the recipe breaks, in words; the default floor is none.
+
+        Weights may miss a bound by a billionth of it.
+        """
+        space, mixture, size = self.space, recipe.mixture, len(self.names)
+        used = [name for name in self.names if mixture.get(name, 0.0) > 0]
+        at_most = size if space.at_most is None else min(space.at_most, size)
+        epochs = {} if space.max_epochs is None else self.epochs(recipe)
+        broken = [f"{len(used)} sources have weight, {at_most} may"] if len(used) > at_most else []
+        broken += [f"{name} has no weight, but must" for name in space.must_include if name not in used]
+        floored = {*used, *(self.names[index] for index in self._wanted(at_most))}
+        _, highest = self.bounds(recipe.pruning)
+        for name, most in zip(self.names, highest.tolist(), strict=True):
+            weight, low, cap = mixture.get(name, 0.0), space.floor.get(name, 0.0), space.cap.get(name, 1.0)
+            if weight > cap * (1 + 1e-9):
+                broken.append(f"{name} {weight:.3g} above its cap {cap:g}")
+            if weight < min(low, most) * (1 - 1e-9) and name in floored:
+                broken.append(f"{name} {weight:.3g} below its floor {low:g}")
+            if space.max_epochs is not None and epochs[name] > space.max_epochs * (1 + 1e-9):
+                broken.append(f"{name} {epochs[name]:.3g} epochs above max_epochs {space.max_epochs:g}")
+        return tuple(broken)
 
     def _wanted(self, size: int) -> list[int]:
         """Positions of the sources that must be among the at most `size`: those named, and those with a floor.

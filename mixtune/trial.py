@@ -39,6 +39,7 @@ class TrialState(StrEnum):
     RUNNING = "running"
     COMPLETE = "complete"
     PRUNED = "pruned"
+    """Ended early at a rung; its measurement is that of the steps it had."""
     FAILED = "failed"
 
     @property
@@ -62,6 +63,10 @@ class Probe:
     """What happens at the end of a round: short runs on single sources whose effect on the targets is measured.
 
     reptile is the weighting of the merge (`linear` or `softmax`), epsilon its step, temperature that of the softmax.
+    levels says, source by source, at which keep level it is probed, None at that of the round's recipe; empty means
+    None for all. A source may be probed at several levels. The effect is measured on so many dev queries per target,
+    drawn anew in each round, each with one positive, the other positives and so many sampled documents; queries None
+    means all queries that influence may be measured on, with all their positives and all sampled documents.
     """
 
     sources: tuple[str, ...]
@@ -69,6 +74,20 @@ class Probe:
     reptile: str = "linear"
     epsilon: float = 1.0
     temperature: float | None = None
+    levels: tuple[float | None, ...] = ()
+    queries: int | None = None
+    negatives: int = 0
+
+    @property
+    def arms(self) -> dict[str, tuple[str, float | None]]:
+        """Source and level of each short run, by the name under which its influence is reported."""
+        levels = self.levels or (None,) * len(self.sources)
+        return {arm_name(name, level): (name, level) for name, level in zip(self.sources, levels, strict=True)}
+
+
+def arm_name(source: str, level: float | None) -> str:
+    """Name of a short run on a source: the source's own, with `@level` behind it where it has its own keep level."""
+    return source if level is None else f"{source}@{level}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +96,8 @@ class Proposal:
 
     parent is the trial whose checkpoint the run continues, None for the base model. horizon is the number of steps
     that the learning-rate schedule spans, None for a constant rate. label names the baseline of an anchor. replicate
-    numbers the judging seed of an anchor or rerun. notes are what the searcher wants to read again (coordinates of
-    the mapping, how the policy stood).
+    numbers the judging seed of an anchor or rerun. scored says that the run is evaluated on dev at its end. notes are
+    what the searcher wants to read again (coordinates of the mapping, how the policy stood).
     """
 
     recipe: Recipe
@@ -89,12 +108,17 @@ class Proposal:
     horizon: int | None = None
     label: str = ""
     replicate: int = 0
+    scored: bool = True
     notes: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Floating-point operations, by what they were spent on, and wall seconds of the whole trial."""
+    """Floating-point operations, by what they were spent on, and wall seconds of the whole trial.
+
+    train is for ordinary steps, probe for the steps of probes, dev for everything measured on dev (scores, dev losses
+    and the effects of probes), test for the scores of judged runs.
+    """
 
     train: float = 0.0
     probe: float = 0.0
@@ -136,17 +160,20 @@ class Influence:
 class Measurement:
     """What a finished run showed.
 
-    step counts optimiser steps along the whole chain. dev and test hold mean metrics; test only for judged roles.
-    loss is the mean training loss per source drawn; dev_loss the dev loss per target after the run (rounds: before
-    probing). exposure counts, per source, the steps that went into the parameters (a merge of k probe steps adds
-    k times its merge weight). score is the study's objective on dev: of a round, on dev queries that took no part in
-    the influence. neighbours holds, of the survey alone, target -> source -> its share of the training queries that
-    are nearest to the target's dev queries. merge is `merged`, `no_merge` (no probe helped) or "" where nothing was
-    probed. checkpoint is the artifact, relative to the study's artifact folder.
+    step counts optimiser steps along the whole chain. rungs holds optimiser steps -> score on the way, where early
+    stopping looked (the last one, of a run that ended there, is its score). dev and test hold mean metrics; test only
+    for judged roles. loss is the mean training loss per source drawn; dev_loss the dev loss per target after the run
+    (rounds: before probing). exposure counts, per source, the steps that went into the parameters (a merge of k probe
+    steps adds k times its merge weight). influence and merge_weights go by the names of Probe.arms. score is the
+    study's objective on dev: of a round, on dev queries that took no part in the influence. neighbours holds, of the
+    survey alone, target -> source -> its share of the training queries that are nearest to the target's dev queries.
+    merge is `merged`, `no_merge` (no probe helped) or "" where nothing was probed. checkpoint is the artifact,
+    relative to the study's artifact folder.
     """
 
     step: int = 0
     score: float | None = None
+    rungs: Mapping[int, float] = field(default_factory=dict)
     dev: Metrics = field(default_factory=dict)
     test: Metrics = field(default_factory=dict)
     loss: Mapping[str, float] = field(default_factory=dict)
@@ -167,10 +194,14 @@ Scores: TypeAlias = Mapping[str, Mapping[str, tuple[float, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a trainer hands back: the measurement, and per-query test scores for judged roles."""
+    """What a trainer hands back: the measurement, and per-query test scores for judged roles.
+
+    pruned says that the run ended at a rung, below the score that it needed there.
+    """
 
     measurement: Measurement
     scores: Scores = field(default_factory=dict)
+    pruned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,43 @@ def test_at_most_k_sources_that_cannot_make_a_mixture_are_refused() -> None:
         replace(THREE, space=Space(at_most=2, max_epochs=1.0)).recipe({"a": 1.0})
 
 
+@pytest.mark.parametrize(
+    ("space", "broken"),
+    [
+        (Space(), ()),
+        (Space(cap={"a": 0.3, "b": 0.5}), ("a 0.41 above its cap 0.3",)),
+        (Space(floor={"b": 0.3, "c": 0.25}), ("c 0.2 below its floor 0.25",)),
+        (Space(at_most=2), ("3 sources have weight, 2 may",)),
+        # 1000 rows of the final training: .41 are 4.1 passes over the 100 of a.
+        (Space(max_epochs=2.0), ("a 4.1 epochs above max_epochs 2",)),
+        (
+            Space(cap={"a": 0.1}, floor={"c": 0.5}, at_most=1),
+            ("3 sources have weight, 1 may", "a 0.41 above its cap 0.1", "c 0.2 below its floor 0.5"),
+        ),
+    ],
+)
+def test_the_bounds_that_a_recipe_breaks_are_named(space: Space, broken: tuple[str, ...]) -> None:
+    recipe = Recipe(Mixture({"a": 0.41, "b": 0.39, "c": 0.2}))
+    assert replace(THREE, space=space).broken_bounds(recipe) == broken
+
+
+def test_a_source_that_must_be_included_and_has_no_weight_is_named() -> None:
+    study = replace(THREE, space=Space(must_include=("c",)))
+    assert study.broken_bounds(Recipe(Mixture({"a": 0.5, "b": 0.5}))) == ("c has no weight, but must",)
+
+
+def test_a_floor_of_a_source_that_is_not_among_the_chosen_is_not_broken() -> None:
+    study = replace(THREE, space=Space(at_most=2, floor={"a": 0.2, "b": 0.2, "c": 0.2}))
+    assert study.broken_bounds(Recipe(Mixture({"a": 0.8, "c": 0.2}))) == ()
+
+
+def test_fewer_kept_rows_break_a_limit_of_epochs() -> None:
+    study = replace(THREE, space=Space(max_epochs=2.0))
+    mixture = Mixture({"a": 0.1, "b": 0.1, "c": 0.8})
+    assert study.broken_bounds(Recipe(mixture)) == ()
+    assert study.broken_bounds(Recipe(mixture, Pruning({"c": 0.5}))) == ("c 2.29 epochs above max_epochs 2",)
+
+
 @given(st.sampled_from([2, 25, 1000]), st.integers(0, 2**32 - 1))
 @settings(max_examples=30, deadline=None)
 def test_every_recipe_lies_in_the_space(size: int, seed: int) -> None:

@@ -3,11 +3,23 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pydantic import JsonValue as Json
+
+from mixtune.config.locations import location_problems
 from mixtune.config.problems import Problem, dotted, unknown_name
-from mixtune.config.schema import LOCATIONS, SearchEntry, SourceEntry, SpaceEntry, StudyEntry, TargetEntry
+from mixtune.config.schema import (
+    ProxyEntry,
+    SearchEntry,
+    SourceEntry,
+    SpaceEntry,
+    StoppingEntry,
+    StudyEntry,
+    TargetEntry,
+)
 from mixtune.errors import ConfigError
 from mixtune.searchers import SEARCHERS, make
-from mixtune.study import Search
+from mixtune.study import Proxy, Search, Stopping
+from mixtune.tuning.stopping import require_useful
 
 
 def cross_problems(entry: StudyEntry, sources: Sequence[str], folder: Path) -> Iterator[Problem]:
@@ -19,7 +31,7 @@ def cross_problems(entry: StudyEntry, sources: Sequence[str], folder: Path) -> I
         folder: where relative paths start.
     """
     for part, entries in (("sources", entry.get("sources", {})), ("targets", entry.get("targets", {}))):
-        yield from _locations(part, entries, folder)
+        yield from location_problems(part, entries, folder)
     if "sources" in entry:
         yield from _sources(entry["sources"], sources)
     if "targets" in entry:
@@ -36,26 +48,8 @@ def cross_problems(entry: StudyEntry, sources: Sequence[str], folder: Path) -> I
     if "budget" in entry and not entry["budget"].keys() & {"runs", "trials"}:
         text = "budget lacks the keys 'runs' (compute, in fresh runs) and 'trials'; give one of them or both"
         yield Problem(("budget",), text)
-
-
-def _locations(
-    part: str, entries: Mapping[str, SourceEntry] | Mapping[str, TargetEntry], folder: Path
-) -> Iterator[Problem]:
-    """Each kind has one key that says where its rows are; a folder must exist."""
-    for name, each in entries.items():
-        place = (part, name)
-        right = LOCATIONS[each["kind"]]
-        wrong = "path" if right == "package" else "package"
-        if right not in each:
-            yield Problem((*place, right), f"{dotted(place)} lacks the key {right!r}, which {each['kind']} reads")
-        if wrong in each:
-            yield Problem(
-                (*place, wrong), f"{dotted((*place, wrong))} means nothing to kind {each['kind']}; give {right!r}"
-            )
-        path = each.get("path")
-        if right == "path" and path is not None and not folder.joinpath(Path(path).expanduser()).is_dir():
-            at = folder.joinpath(Path(path).expanduser())
-            yield Problem((*place, "path"), f"{dotted((*place, 'path'))} is {path!r}, but there is no folder {at}")
+    if "stopping" in entry:
+        yield from _stopping(entry["stopping"], entry.get("proxy", {}), entry.get("search", {}).get("algorithm"))
 
 
 def _sources(sources: Mapping[str, SourceEntry], named: Sequence[str]) -> Iterator[Problem]:
@@ -123,6 +117,16 @@ def _levels(keep: Sequence[float] | Mapping[str, Sequence[float]]) -> Iterator[P
         place = ("space", "keep", name) if name else ("space", "keep")
         for level in sorted({level for level in levels if levels.count(level) > 1}):
             yield Problem(place, f"{dotted(place)} lists {level:g} twice; list each level once")
+
+
+def _stopping(stopping: StoppingEntry, proxy: ProxyEntry, algorithm: Json) -> Iterator[Problem]:
+    """There must be runs to stop, and rungs in them."""
+    searcher = SEARCHERS.get(algorithm) if isinstance(algorithm, str) else None
+    if "first" in stopping and searcher is not None:
+        try:
+            require_useful(Stopping(**stopping), Proxy(**proxy), searcher)
+        except ConfigError as error:
+            yield Problem(("stopping",), str(error))
 
 
 def _each(bound: float | Mapping[str, float], usable: Sequence[str]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Required, TypeAlias, get_args, get_type_hints
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError, with_config
@@ -36,6 +37,10 @@ def _form(value: object) -> str:
     return "each" if isinstance(value, dict) else "all"
 
 
+def _count(value: object) -> str:
+    return "many" if isinstance(value, list) else "one"
+
+
 Name = Annotated[str, AfterValidator(_name)]
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(gt=0)]
@@ -46,20 +51,69 @@ Kept = Annotated[float, Field(gt=0, le=1)]
 Shares = Annotated[Annotated[Share, Tag("all")] | Annotated[dict[str, Share], Tag("each")], Discriminator(_form)]
 Levels = Annotated[list[Kept], Field(min_length=1)]
 Keep = Annotated[Annotated[Levels, Tag("all")] | Annotated[dict[str, Levels], Tag("each")], Discriminator(_form)]
-Kind = Literal["docstrings", "beir"]
+Texts = Annotated[
+    Annotated[Text, Tag("one")] | Annotated[Annotated[list[Text], Field(min_length=1)], Tag("many")],
+    Discriminator(_count),
+]
+Kind = Literal["beir", "csv", "docstrings", "hub", "jsonl", "parquet"]
+TaskKind = Literal["beir", "docstrings", "hub"]
 
-LOCATIONS: dict[str, Literal["package", "path"]] = {"docstrings": "package", "beir": "path"}
-"""Kind -> the key that says where its rows are."""
+
+@dataclass(frozen=True, slots=True)
+class KindKeys:
+    """What the entries of one kind may say: where its rows are (`location`), and what else only some kinds have."""
+
+    location: Literal["package", "path"]
+    source: frozenset[str]
+    target: frozenset[str] = frozenset()
+    many: bool = False
+
+
+_TABLE = frozenset({"columns", "min_score"})
+KINDS: dict[str, KindKeys] = {
+    "beir": KindKeys("path", frozenset({"split"})),
+    "csv": KindKeys("path", _TABLE, many=True),
+    "docstrings": KindKeys("package", frozenset({"split"})),
+    "hub": KindKeys("path", _TABLE | {"split", "config", "revision", "streaming"}, frozenset({"revision"})),
+    "jsonl": KindKeys("path", _TABLE, many=True),
+    "parquet": KindKeys("path", _TABLE, many=True),
+}
+"""Kind -> its keys. `many`: path may be a list, a folder or a pattern."""
+
+
+@with_config(STRICT)
+class ColumnsEntry(TypedDict, total=False):
+    """Which columns of a table hold what; columns that are not named are not read."""
+
+    query: Required[Text]
+    positive: Required[Texts]
+    negative: Texts
+    scores: Texts
+    weight: Text
+
+
+@with_config(STRICT)
+class PromptsEntry(TypedDict, total=False):
+    """Put before each query and each document."""
+
+    query: str
+    document: str
 
 
 @with_config(STRICT)
 class SourceEntry(TypedDict, total=False):
-    """One source. docstrings reads an installed `package` (`stdlib`: the standard library), beir a folder `path`."""
+    """One source. docstrings reads an installed `package` (`stdlib`: the standard library), the others a `path`."""
 
     kind: Required[Kind]
     package: Text
-    path: Text
+    path: Texts
     split: Text
+    config: Text
+    revision: Text
+    streaming: bool
+    columns: ColumnsEntry
+    min_score: float
+    prompts: PromptsEntry
     limit: Annotated[int, Field(ge=2)]
     corrupt: Share
     weight: NotNegative
@@ -69,9 +123,11 @@ class SourceEntry(TypedDict, total=False):
 class TargetEntry(TypedDict, total=False):
     """One target: dev steers the search, test is only reported."""
 
-    kind: Required[Kind]
+    kind: Required[TaskKind]
     package: Text
     path: Text
+    revision: Text
+    prompts: PromptsEntry
     dev: Text
     test: Text
     weight: NotNegative
@@ -86,7 +142,8 @@ class ProxyEntry(TypedDict, total=False):
     steps: Count
     batch_size: Annotated[int, Field(ge=2)]
     learning_rate: Positive
-    loss: Literal["infonce"]
+    loss: Literal["infonce", "margin-mse"]
+    negatives: Annotated[int, Field(ge=0)]
     temperature: Positive
     schedule: Literal["constant", "linear"]
     warmup: Share
@@ -123,6 +180,14 @@ class BudgetEntry(TypedDict, total=False):
 
 
 @with_config(STRICT)
+class StoppingEntry(TypedDict, total=False):
+    """When a fresh run of the search is ended early."""
+
+    first: Required[Count]
+    reduction: Annotated[int, Field(ge=2)]
+
+
+@with_config(STRICT)
 class FinalEntry(TypedDict, total=False):
     """The training that the recipe is for."""
 
@@ -151,6 +216,7 @@ class StudyEntry(TypedDict, total=False):
     space: SpaceEntry
     search: SearchEntry
     budget: BudgetEntry
+    stopping: StoppingEntry
     final: FinalEntry
     objective: ObjectiveEntry
     seed: Annotated[int, Field(ge=0)]
@@ -160,9 +226,13 @@ class StudyEntry(TypedDict, total=False):
 REQUIRED = ("name", "sources", "targets", "search", "budget")
 """Keys without which there is no study."""
 
+WHOLE = ("budget", "stopping")
+"""Parts that mean nothing without the key that is wrong in them."""
+
 ALLOWED = {
     "string_type": "text (quote it)",
     "string_too_short": "text that is not empty",
+    "bool_type": "true or false",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
@@ -194,7 +264,7 @@ def shape(value: dict[str, Json]) -> tuple[StudyEntry, list[Problem]]:
     for problem in problems:
         part, *inside = problem.place
         entries = good.get(str(part))
-        if part != "budget" and inside and isinstance(entries, dict):
+        if part not in WHOLE and inside and isinstance(entries, dict):
             good[str(part)] = {name: each for name, each in entries.items() if name != inside[0]}
         else:
             good.pop(str(part), None)

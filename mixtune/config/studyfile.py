@@ -7,11 +7,11 @@ from pydantic import TypeAdapter
 
 from mixtune.config.checks import cross_problems
 from mixtune.config.problems import refusal
-from mixtune.config.schema import LOCATIONS, SourceEntry, SpaceEntry, StudyEntry, TargetEntry, shape
+from mixtune.config.schema import KINDS, ColumnsEntry, SourceEntry, SpaceEntry, StudyEntry, TargetEntry, shape
 from mixtune.config.tree import read_tree
 from mixtune.source import Source
 from mixtune.space import Space
-from mixtune.study import Budget, Final, Objective, Proxy, Search, Study
+from mixtune.study import Budget, Final, Objective, Proxy, Search, Stopping, Study
 from mixtune.target import Target
 
 
@@ -55,6 +55,8 @@ def _study(entry: StudyEntry, folder: Path) -> Study:
         objective=Objective(**entry.get("objective", {})),
         final=Final(**entry.get("final", {})),
     )
+    if "stopping" in entry:
+        study = replace(study, stopping=Stopping(**entry["stopping"]))
     if "model" in entry:
         study = replace(study, model=entry["model"])
     return replace(study, seed=entry["seed"]) if "seed" in entry else study
@@ -63,6 +65,8 @@ def _study(entry: StudyEntry, folder: Path) -> Study:
 def _source(name: str, entry: SourceEntry, folder: Path) -> Source:
     location = _location(entry, folder)
     options = {key: value for key, value in entry.items() if key not in ("package", "path")}
+    if "columns" in entry:
+        options["columns"] = _columns(entry["columns"])
     return TypeAdapter(Source).validate_python({"name": name, "location": location, **options})
 
 
@@ -72,9 +76,23 @@ def _target(name: str, entry: TargetEntry, folder: Path) -> Target:
     return TypeAdapter(Target).validate_python({"name": name, "location": location, **options})
 
 
-def _location(entry: SourceEntry | TargetEntry, folder: Path) -> str:
-    given = entry[LOCATIONS[entry["kind"]]]
-    return given if "package" in entry else str((folder / Path(given).expanduser()).resolve())
+def _columns(entry: ColumnsEntry) -> dict[str, object]:
+    """One column or several, always as several."""
+    several = ("positive", "negative", "scores")
+    return {key: [value] if key in several and isinstance(value, str) else value for key, value in entry.items()}
+
+
+def _location(entry: SourceEntry | TargetEntry, folder: Path) -> str | list[str]:
+    """Where an entry's rows are. A hub's data set keeps its name where there is no folder of that name."""
+    if KINDS[entry["kind"]].location == "package":
+        return entry["package"]
+    given = entry["path"]
+    paths = [
+        str((folder / Path(each).expanduser()).resolve()) for each in ([given] if isinstance(given, str) else given)
+    ]
+    if isinstance(given, list):
+        return paths
+    return given if entry["kind"] == "hub" and not Path(paths[0]).is_dir() else paths[0]
 
 
 def _space(entry: SpaceEntry, usable: list[str]) -> Space:

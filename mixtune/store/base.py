@@ -1,7 +1,7 @@
 """What a store of studies must do. The database is the truth: every change is committed before anyone acts on it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -15,7 +15,11 @@ LEASE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class StudyRecord:
-    """A study as stored. reason says why it stopped or failed; versions are those of the libraries that ran it."""
+    """A study as stored. reason says why it stopped or failed; versions are those of the libraries that ran it.
+
+    driven says that somebody held the study's lease and lived when the record was read. A tuner that is killed leaves
+    its study `running`: `told` is what to tell people.
+    """
 
     study: Study
     state: StudyState
@@ -24,6 +28,14 @@ class StudyRecord:
     updated: float
     reason: str = ""
     versions: dict[str, str] | None = None
+    driven: bool = False
+
+    @property
+    def told(self) -> "StudyRecord":
+        """The record with a running study that nobody drives shown as what it is: stopped."""
+        if self.state is not StudyState.RUNNING or self.driven:
+            return self
+        return replace(self, state=StudyState.STOPPED, reason="its tuner is gone (killed, or its machine is)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +74,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class TrialSummary:
-    """A line of a list of trials: what is shown, without what was measured (cost_flops is 0 before that)."""
+    """A line of a list of trials: what is shown, without what was measured (cost_flops is 0 before that).
+
+    stopped_at is the step at which a pruned trial was ended, None for all others.
+    """
 
     number: int
     role: Role
@@ -76,6 +91,7 @@ class TrialSummary:
     pid: int | None
     started: float | None
     finished: float | None
+    stopped_at: int | None = None
 
 
 class Store(Protocol):

@@ -58,6 +58,11 @@ def is_gone(owner: str) -> bool:
         return False  # there, but hidden
 
 
+def is_living(owner: str | None, idle: float) -> bool:
+    """Say whether a lease has a holder that is not known to be gone and was heard of in time; idle is in seconds."""
+    return owner is not None and idle < LEASE_SECONDS and not is_gone(owner)
+
+
 def held(study: str, owner: str, idle: float) -> LeaseHeld:
     """Make the answer to whoever asks for a study that is driven already; idle is the holder's silence in seconds."""
     known = Owner.parse(owner)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from threading import RLock
 
 from mixtune.store.attempts import account, kept
-from mixtune.store.base import LEASE_SECONDS, Attempt, Lease, StudyRecord, TrialSummary
+from mixtune.store.base import Attempt, Lease, StudyRecord, TrialSummary
 from mixtune.store.codec import storable, to_json
-from mixtune.store.lease import held, is_gone
+from mixtune.store.lease import held, is_living
 from mixtune.store.refusals import (
     fenced_off,
     name_taken,
@@ -19,7 +19,7 @@ from mixtune.store.refusals import (
     require_same_name,
 )
 from mixtune.study import Study, StudyState
-from mixtune.trial import Scores, Trial
+from mixtune.trial import Scores, Trial, TrialState
 
 
 @dataclass
@@ -64,12 +64,12 @@ class MemoryStore:
     def study(self, name: str) -> StudyRecord:
         """One study. Raises StudyNotFound, naming the nearest name there is."""
         with self._lock:
-            return self._shelf(name).record
+            return self._record(name)
 
     def studies(self) -> list[StudyRecord]:
         """All studies, oldest first."""
         with self._lock:
-            return [shelf.record for shelf in self._shelves.values()]
+            return [self._record(name) for name in self._shelves]
 
     def delete_study(self, name: str) -> None:
         """Remove a study and its trials. Raises StudyNotFound; LeaseHeld while a living tuner drives it."""
@@ -108,7 +108,7 @@ class MemoryStore:
             for trial in add:
                 self._add(shelf, trial)
             self._touch(shelf)
-            return shelf.record
+            return self._record(lease.study)
 
     def trials(self, name: str) -> list[Trial]:
         """All trials in number order. Raises StudyNotFound."""
@@ -131,6 +131,7 @@ class MemoryStore:
                 pid=trial.pid,
                 started=trial.started,
                 finished=trial.finished,
+                stopped_at=trial.measurement.step if trial.state is TrialState.PRUNED and trial.measurement else None,
             )
             for trial in self.trials(name)
         ]
@@ -200,6 +201,10 @@ class MemoryStore:
             raise no_such_study(name, list(self._shelves))
         return self._shelves[name]
 
+    def _record(self, name: str) -> StudyRecord:
+        record, holder = self._shelf(name).record, self._holders[name]
+        return replace(record, driven=is_living(holder.owner, time.monotonic() - holder.renewed))
+
     def _require(self, shelf: _Shelf, number: int) -> None:
         if not 0 <= number < len(shelf.trials):
             raise no_such_trial(shelf.record.study.name, number)
@@ -207,7 +212,7 @@ class MemoryStore:
     def _take(self, name: str, owner: str | None) -> int:
         holder = self._holders[name]
         idle = time.monotonic() - holder.renewed
-        if holder.owner is not None and idle < LEASE_SECONDS and not is_gone(holder.owner):
+        if holder.owner is not None and is_living(holder.owner, idle):
             raise held(name, holder.owner, idle)
         holder.owner, holder.fence, holder.renewed = owner, holder.fence + 1, time.monotonic()
         return holder.fence

@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from sqlalchemy import Row
+from sqlalchemy import Row, case
 
 from mixtune.errors import StoreError
 from mixtune.recipe import Recipe
 from mixtune.store.attempts import kept
 from mixtune.store.base import Attempt, AttemptOutcome, StudyRecord, TrialSummary
 from mixtune.store.codec import from_text, from_texts, to_json, to_text
+from mixtune.store.lease import is_living
 from mixtune.store.tables import trials
 from mixtune.study import Study, StudyState
 from mixtune.trial import Measurement, Proposal, Role, Scores, Trial, TrialState
@@ -25,12 +26,15 @@ TRIAL_COLUMNS = tuple(
         *("error", "node", "pid", "started", "finished"),
     )
 )
-SUMMARY_COLUMNS = tuple(
-    trials.c[name]
-    for name in (
-        *("number", "role", "label", "state", "attempt", "recipe", "score", "cost_flops"),
-        *("node", "pid", "started", "finished"),
-    )
+SUMMARY_COLUMNS = (
+    *(
+        trials.c[name]
+        for name in (
+            *("number", "role", "label", "state", "attempt", "recipe", "score", "cost_flops"),
+            *("node", "pid", "started", "finished"),
+        )
+    ),
+    case((trials.c.state == TrialState.PRUNED.value, trials.c.measurement["step"].as_integer())).label("stopped_at"),
 )
 
 
@@ -65,7 +69,7 @@ def attempt_values(attempt: Attempt) -> dict[str, object]:
 
 
 def to_record(row: AnyRow) -> StudyRecord:
-    """A row of `studies`. Raises StoreError if its JSON is not that of a study."""
+    """A row of `studies` with its lease's owner and idle seconds. Raises StoreError if its JSON is something else."""
     return _read(
         row.name,
         lambda: StudyRecord(
@@ -76,6 +80,7 @@ def to_record(row: AnyRow) -> StudyRecord:
             updated=row.updated,
             reason=row.reason,
             versions=None if row.versions is None else from_text(dict[str, str], row.versions),
+            driven=is_living(row.owner, row.idle),
         ),
     )
 

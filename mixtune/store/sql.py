@@ -2,17 +2,18 @@
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mixtune.errors import StoreError
 from mixtune.store import rows
 from mixtune.store.attempts import account, kept
-from mixtune.store.base import LEASE_SECONDS, Attempt, Lease, StudyRecord, TrialSummary
+from mixtune.store.base import Attempt, Lease, StudyRecord, TrialSummary
 from mixtune.store.codec import storable, to_text
 from mixtune.store.database import Database
-from mixtune.store.lease import held, is_gone
+from mixtune.store.lease import held, is_living
 from mixtune.store.refusals import (
     fenced_off,
     name_taken,
@@ -75,17 +76,17 @@ class SqlStore:
                 raise name_taken(study.name) from error
             if db.scalar(select(leases.c.fence).where(leases.c.study == study.name)) is None:
                 db.execute(insert(leases).values(study=study.name, fence=0, owner=None, renewed=0.0))
-            return _record(db, study.name)
+            return self._record(db, study.name)
 
         return self._database.write(work)
 
     def study(self, name: str) -> StudyRecord:
         """One study. Raises StudyNotFound, naming the nearest name there is."""
-        return self._database.read(lambda db: _record(db, name))
+        return self._database.read(lambda db: self._record(db, name))
 
     def studies(self) -> list[StudyRecord]:
         """All studies, oldest first."""
-        found = self._database.read(lambda db: db.execute(select(studies).order_by(studies.c.id)).all())
+        found = self._database.read(lambda db: db.execute(self._records().order_by(studies.c.id)).all())
         return [rows.to_record(row) for row in found]
 
     def delete_study(self, name: str) -> None:
@@ -125,7 +126,7 @@ class SqlStore:
                 db.execute(update(studies).where(studies.c.id == study_id).values(**changes))
             for trial in add:
                 _add(db, study_id, lease.study, trial)
-            return _record(db, lease.study)
+            return self._record(db, lease.study)
 
         return self._database.write(work)
 
@@ -206,6 +207,14 @@ class SqlStore:
         """Let go of connections."""
         self._database.close()
 
+    def _records(self) -> Select[*tuple[Any, ...]]:
+        """Studies, each with the owner of its lease and that owner's silence in seconds."""
+        lease = (leases.c.owner, (self._database.now - leases.c.renewed).label("idle"))
+        return select(studies, *lease).join_from(studies, leases, leases.c.study == studies.c.name, isouter=True)
+
+    def _record(self, db: Connection, name: str) -> StudyRecord:
+        return rows.to_record(db.execute(self._records().where(studies.c.id == _id(db, name))).one())
+
     def _take(self, db: Connection, name: str, owner: str | None) -> int:
         """Make owner (None: nobody) the holder, above every fence before. Raises StudyNotFound, LeaseHeld."""
         idle = (self._database.now - leases.c.renewed).label("idle")
@@ -214,7 +223,7 @@ class SqlStore:
         _id(db, name)
         if holder is None:
             raise StoreError(f"study {name!r} has no lease row: the database was changed by hand; restore a copy of it")
-        if holder.owner is not None and holder.idle < LEASE_SECONDS and not is_gone(holder.owner):
+        if holder.owner is not None and is_living(holder.owner, holder.idle):
             raise held(name, holder.owner, holder.idle)
         taken = {"owner": owner, "fence": holder.fence + 1, "renewed": self._database.now}
         db.execute(update(leases).where(leases.c.study == name).values(**taken))
@@ -252,10 +261,6 @@ def _id_of_trial(db: Connection, name: str, number: int) -> int:
     if db.scalar(select(trials.c.number).where(_at(trials, study_id, number))) is None:
         raise no_such_trial(name, number)
     return study_id
-
-
-def _record(db: Connection, name: str) -> StudyRecord:
-    return rows.to_record(db.execute(select(studies).where(studies.c.id == _id(db, name))).one())
 
 
 def _add(db: Connection, study_id: int, name: str, trial: Trial) -> None:

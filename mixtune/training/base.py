@@ -1,7 +1,7 @@
 """The seam between tuning and training: what a trainer is asked, and what it answers."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +15,9 @@ class Task:
 
     parent is the folder of the checkpoint to go on from (None: the base model); checkpoint is where a run that may be
     continued leaves its own, a path that does not exist yet and that the trainer creates in one step (written beside
-    it, then renamed), so that a torn folder is never mistaken for a checkpoint.
+    it, then renamed), so that a torn folder is never mistaken for a checkpoint. thresholds maps each rung, in
+    optimiser steps of this run, to the score that the run needs there to go on (-inf: any): the trainer measures the
+    score at every rung, as at the end, and ends the run at the first rung where it lies below.
     """
 
     number: int
@@ -23,6 +25,7 @@ class Task:
     seed: int
     checkpoint: Path
     parent: Path | None = None
+    thresholds: Mapping[int, float] = field(default_factory=dict)
 
 
 Report = Callable[[int, float | None], None]
@@ -54,6 +57,8 @@ class Trainer(Protocol):
 
     def train(self, study: Study, task: Task, report: Report) -> Outcome:
         """Run one trial. The study is prepared. Equal study, proposal, seed and parent give an equal outcome.
+
+        A run that its thresholds let go on trains the same as one without any; it costs the measuring besides.
 
         Raises:
             TrainingError: the run cannot go on; the message says why.

@@ -8,21 +8,20 @@ from pathlib import Path
 import numpy as np
 
 from mixtune.errors import TrainingError
-from mixtune.recipe import Recipe
 from mixtune.study import Preparation, Proxy, Study
 from mixtune.training import models, prepare
 from mixtune.training.base import Progress, Report, Task
 from mixtune.training.checkpoint import Checkpoint, Standing, load_checkpoint, save_checkpoint
-from mixtune.training.devloss import DevPool
 from mixtune.training.encodings import Encodings
-from mixtune.training.examination import examine
+from mixtune.training.examination import Examination, examine
 from mixtune.training.features import FeatureTable
 from mixtune.training.neighbours import neighbours
-from mixtune.training.prepared import Pairs, Prepared, Rows
+from mixtune.training.prepared import Prepared
 from mixtune.training.proxy import BaseModel, ProxyModel, open_proxy
+from mixtune.training.pruning import kept_rows
 from mixtune.training.randomness import own_randomness, rng_state, set_rng_state
 from mixtune.training.run import Run
-from mixtune.training.signals import RoundEnd, end_round
+from mixtune.training.signals import RoundEnd, end_round, probe_pools
 from mixtune.training.threads import at_most
 from mixtune.trial import Cost, Measurement, Outcome, Role
 
@@ -58,7 +57,8 @@ class EncoderTrainer:
 
     Runs of equal study, proposal, seed and parent are equal bit for bit at an equal number of torch threads, and a
     chain of rounds without probes equals one run of all its steps at a constant rate. Measurement.step is the
-    position of the schedule: a round that probes moves it on by the steps of one probe.
+    position of the schedule: a round that probes moves it on by the steps of one probe. A run is examined at each rung
+    as at its end, its randomness and optimiser left alone, and the examinations are part of its dev cost.
 
     Args:
         root: the cache folder.
@@ -90,15 +90,24 @@ def run_trial(study: Study, task: Task, bench: Bench, report: Report, began: flo
     """Train, end the round, save and evaluate one trial on an open bench; began is its time.perf_counter()."""
     proposal, model = task.proposal, bench.model
     end: RoundEnd | None = None
+    looks: dict[int, Examination] = {}
+    pruned = False
     with own_randomness(model.device, task.seed), at_most(model.threads):
         run = _begin(study, task, bench)
         every = max(1, round(proposal.steps / REPORTS))
         for step in range(1, proposal.steps + 1):
             run.advance()
-            if step % every == 0 and step < proposal.steps:
+            if step in task.thresholds:
+                with own_randomness(model.device, task.seed):  # looking changes nothing in what is trained after it
+                    look = looks[step] = examine(study, bench.prepared, Encodings(model), proposal)
+                report(step, look.score)
+                pruned = look.score is not None and look.score < task.thresholds[step]
+                if pruned:
+                    break
+            elif step % every == 0 and step < proposal.steps:
                 report(step, None)
         if proposal.probe is not None:
-            pools = {name: DevPool(name, target, target.signal) for name, target in bench.prepared.targets.items()}
+            pools = probe_pools(bench.prepared, proposal.probe, task.seed)
             end = end_round(run, pools, _importances(study), proposal.probe, task.seed)
             for source, exposure in end.exposure.items():
                 run.exposure[source] += exposure
@@ -106,11 +115,16 @@ def run_trial(study: Study, task: Task, bench: Bench, report: Report, began: flo
             save_checkpoint(_checkpoint(run), task.checkpoint)
     untrained = proposal.steps == 0 and proposal.parent is None and end is None
     encodings = end.encodings if end else Encodings(BaseModel(model.table) if untrained else model)
-    found = examine(study, bench.prepared, encodings, proposal)
-    report(proposal.steps, found.score)
+    rungs = {step: look.score for step, look in looks.items() if look.score is not None}
+    if pruned:
+        found = looks.pop(max(looks))
+    else:
+        found = examine(study, bench.prepared, encodings, proposal)
+        report(proposal.steps, found.score)
     measurement = Measurement(
         step=run.optimiser.position,
         score=found.score,
+        rungs=rungs,
         dev=found.dev,
         test=found.test,
         loss={source: float(np.mean(losses)) for source, losses in sorted(run.losses.items())},
@@ -123,21 +137,14 @@ def run_trial(study: Study, task: Task, bench: Bench, report: Report, began: flo
         exposure=dict(sorted(run.exposure.items())),
         cost=Cost(
             train=run.flops,
-            probe=end.flops if end else 0.0,
-            dev=found.dev_flops,
+            probe=end.probe_flops if end else 0.0,
+            dev=sum((look.dev_flops for look in looks.values()), found.dev_flops + (end.dev_flops if end else 0.0)),
             test=found.test_flops,
             seconds=time.perf_counter() - began,
         ),
         checkpoint=task.checkpoint.name if proposal.role in CONTINUED else None,
     )
-    return Outcome(measurement, found.scores)
-
-
-def kept_rows(pairs: Pairs, source: str, recipe: Recipe) -> Rows:
-    """Pair numbers that static pruning keeps, in order: the best by base-model cosine, ties by order."""
-    total = len(pairs.queries)
-    best = np.argsort(-pairs.similarity, kind="stable")[: recipe.pruning.rows(source, total)]
-    return np.sort(best)
+    return Outcome(measurement, found.scores, pruned)
 
 
 def _begin(study: Study, task: Task, bench: Bench) -> Run:
@@ -155,7 +162,7 @@ def _begin(study: Study, task: Task, bench: Bench) -> Run:
         model,
         study.proxy,
         sources=sources,
-        rows={name: kept_rows(pairs, name, proposal.recipe) for name, pairs in sources.items()},
+        rows={name: kept_rows(pairs, name, proposal.recipe.pruning) for name, pairs in sources.items()},
         mixture=proposal.recipe.mixture,
         seed=task.seed if parent is None else parent.standing.seed,
         horizon=proposal.horizon,

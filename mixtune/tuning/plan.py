@@ -37,7 +37,7 @@ def next_trial(study: Study, searcher: Searcher, trials: Sequence[Trial]) -> Tri
             return trial
     searching = True
     try:
-        return _propose(study, searcher, trials)
+        return propose(study, searcher, trials)
     except SearchExhausted:
         searching = False
     except NotReady:
@@ -68,7 +68,7 @@ def planned(study: Study, trials: Sequence[Trial]) -> int | None:
     return asked + judged + max(reruns, study.final.seeds)
 
 
-def _propose(study: Study, searcher: Searcher, trials: Sequence[Trial]) -> Trial:
+def propose(study: Study, searcher: Searcher, trials: Sequence[Trial]) -> Trial:
     """Ask the searcher for proposal n, showing the finished trials numbered n - workers and below.
 
     A searcher that needs a later answer (a chain needs its last round) says NotReady and is shown one more, so what

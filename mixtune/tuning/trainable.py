@@ -43,11 +43,13 @@ def run_trial(config: Mapping[str, object], *, trainer: Trainer, study: Study, l
     node, pid = socket.gethostname(), os.getpid()
     tune.report(wire.progress_report(Progress(0, None, node, pid)))
     reported = time.monotonic()
+    latest: float | None = None
 
     def report(step: int, score: float | None) -> None:
-        nonlocal reported
+        nonlocal reported, latest
+        latest = latest if score is None else score
         if time.monotonic() - reported >= REPORT_SECONDS:
-            tune.report(wire.progress_report(Progress(step, score, node, pid)))
+            tune.report(wire.progress_report(Progress(step, latest, node, pid)))
             reported = time.monotonic()
 
     try:

@@ -15,12 +15,13 @@ from mixtune.errors import ConfigError, LeaseLost, MixtuneError, SearchExhausted
 from mixtune.searchers import make
 from mixtune.searchers.base import Searcher
 from mixtune.searchers.possible import require_possible
+from mixtune.searchers.remembering import remembering
 from mixtune.store.base import LEASE_SECONDS, Lease, Store, StudyRecord
 from mixtune.store.lease import process_owner
 from mixtune.study import Study, StudyState
 from mixtune.training.base import Task, Trainer
 from mixtune.trial import Role, Trial, TrialState, headline
-from mixtune.tuning import engine, plan
+from mixtune.tuning import engine, plan, stopping
 from mixtune.tuning.listener import Listener, Unwatched
 from mixtune.tuning.search import StudySearch
 from mixtune.tuning.wire import Answer, Progress
@@ -46,18 +47,21 @@ def tune(
         StudyNotFound: no study of that name.
         LeaseHeld: another living tuner drives it.
         LeaseLost: another tuner took it over meanwhile.
-        ConfigError: the search algorithm reads what the trainer does not measure.
+        ConfigError: the search algorithm reads what the trainer does not measure, or early stopping has nothing to
+            stop.
         DataError: a source or target cannot be read or used. The study stays, as failed.
         ModelError: the base model is not there or cannot be trained as asked. The study stays, as failed.
     """
     record = store.study(name)
-    searcher = make(record.study.search)
+    searcher = remembering(make(record.study.search))
     missing = searcher.needs - trainer.provides
     if missing:
         raise ConfigError(
             f"{record.study.search.algorithm} reads {', '.join(sorted(missing))}, which this trainer does not measure: "
             f"choose another search algorithm"
         )
+    if record.study.stopping is not None:
+        stopping.require_useful(record.study.stopping, record.study.proxy, type(searcher))
     with _leased(store, name) as lease:
         run = _Run(store, lease, trainer, searcher, artifacts / record.uid, listener or Unwatched(), record)
         try:
@@ -187,6 +191,7 @@ class _Run:
             seed=started.seed,
             checkpoint=self._folder(started),
             parent=self._checkpoint(started.proposal.parent),
+            thresholds=stopping.thresholds(self.study, self.trials, started),
         )
 
     def alive(self, number: int, progress: Progress) -> None:
@@ -212,7 +217,7 @@ class _Run:
             measurement = replace(measurement, checkpoint=folder.name if folder.exists() else None)
             done = replace(
                 trial,
-                state=TrialState.COMPLETE,
+                state=TrialState.PRUNED if answer.outcome.pruned else TrialState.COMPLETE,
                 measurement=measurement,
                 error=None,
                 node=answer.node,
@@ -232,8 +237,7 @@ class _Run:
             if self.failures_in_a_row >= self.study.budget.max_failures:
                 raise StudyStopped(
                     f"{self.failures_in_a_row} trials failed in a row, the last one (trial {trial.number}) with: "
-                    f"{headline(trial.error)}. See mixtune trials {self.study.name} --json, "
-                    f"mend the cause, then mixtune resume {self.study.name}"
+                    f"{headline(trial.error)}"
                 )
 
     def _folder(self, trial: Trial) -> Path:

@@ -34,7 +34,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A sign of life of a running trial: optimiser steps done, score where it was measured, and where it runs."""
+    """A sign of life of a running trial: optimiser steps done, the score last measured, and where it runs."""
 
     step: int
     score: float | None
@@ -52,6 +52,7 @@ def config_of(task: Task) -> dict[str, object]:
                 "proposal": to_json(task.proposal),
                 "checkpoint": str(task.checkpoint),
                 "parent": None if task.parent is None else str(task.parent),
+                "thresholds": list(task.thresholds.items()),
             }
         )
     }
@@ -66,6 +67,7 @@ def task_of(config: Mapping[str, object]) -> Task:
         seed=data["seed"],
         checkpoint=Path(data["checkpoint"]),
         parent=None if data["parent"] is None else Path(data["parent"]),
+        thresholds={step: threshold for step, threshold in data["thresholds"]},
     )
 
 

@@ -7,7 +7,7 @@ from mixtune.config import load
 from mixtune.errors import ConfigError
 from mixtune.source import Source
 from mixtune.space import SimplexMapping
-from mixtune.study import Budget, Final, Objective, Proxy, Search
+from mixtune.study import Budget, Final, Objective, Proxy, Search, Stopping
 
 Write = Callable[[str], Path]
 QUICKSTART = Path(__file__).parents[2] / "studies" / "quickstart.yaml"
@@ -54,6 +54,39 @@ def test_every_key_reaches_its_value(write: Write, good: str) -> None:
     assert study.budget == Budget(9, 1.5, workers=1)
     assert study.final == Final(7, seeds=1)
     assert study.objective == Objective("recall@20", "worst")
+
+
+STOPPABLE = "search: {algorithm: tpe}\nproxy: {steps: 90, warmup: 0.1}\n"
+
+
+def test_stopping_is_off_unless_the_file_asks_for_it(write: Write, good: str) -> None:
+    good = good.replace("search: {algorithm: uniform}\n", STOPPABLE)
+    assert load(write(good)).study.stopping is None
+    assert load(write(good + "stopping: {first: 9}\n")).study.stopping == Stopping(9, 3)
+    assert load(write(good + "stopping: {first: 9, reduction: 4}\n")).study.stopping == Stopping(9, 4)
+
+
+@pytest.mark.parametrize(
+    ("stopping", "message"),
+    [
+        ("{first: 90}", "stopping.first is 90, in runs of 90 steps"),
+        ("{first: 8}", "whose first 9 steps are warm-up (proxy.warmup 0.1); allowed: 9 to 89, such as 30"),
+        ("{first: 0}", "stopping.first is 0; allowed: a number above 0"),
+        ("{first: 30, reduction: 1}", "stopping.reduction is 1; allowed: a number of at least 2"),
+        ("{reduction: 3}", "stopping lacks the key 'first'"),
+        ("{first: 30, eta: 3}", "unknown key 'eta'"),
+    ],
+)
+def test_stopping_that_could_not_work_is_refused(write: Write, good: str, stopping: str, message: str) -> None:
+    good = good.replace("search: {algorithm: uniform}\n", STOPPABLE)
+    assert message in refused(write(f"{good}stopping: {stopping}\n"))
+
+
+@pytest.mark.parametrize("algorithm", ["infdds", "uniform", "neighbours"])
+def test_stopping_where_nothing_competes_is_refused(write: Write, good: str, algorithm: str) -> None:
+    good = good.replace("algorithm: uniform", f"algorithm: {algorithm}")
+    said = refused(write(good + "stopping: {first: 30}\n"))
+    assert f"{algorithm} has none" in said and "choose another search algorithm" in said
 
 
 def test_a_list_of_keep_levels_is_one_choice_for_all_sources(write: Write, good: str) -> None:
@@ -156,8 +189,8 @@ CHANGED = {
     "source given twice": ("beta:", "alpha:", "study.yaml:4: sources.alpha is given twice, first on line 3"),
     "source kind": (
         "docstrings, package: numpy",
-        "hub, package: numpy",
-        "sources.alpha.kind is 'hub'; allowed: 'docstrings' or 'beir'",
+        "arff, package: numpy",
+        "sources.alpha.kind is 'arff'; allowed: 'beir', 'csv', 'docstrings', 'hub', 'jsonl' or 'parquet'",
     ),
     "source without kind": ("kind: docstrings, package: numpy", "package: numpy", "sources.alpha lacks the key 'kind'"),
     "source without package": ("package: numpy, ", "", "sources.alpha lacks the key 'package', which docstrings reads"),

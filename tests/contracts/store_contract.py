@@ -125,6 +125,38 @@ class StoreContract:
         assert [record.study.name for record in store.studies()] == ["b", "a", "c"]
         assert len({record.uid for record in store.studies()}) == 3
 
+    def test_a_study_is_driven_while_the_holder_of_its_lease_lives(self, store: Store, silence: Silence) -> None:
+        store.create_study(make_study("other"))
+        assert not store.create_study(make_study()).driven
+        lease = store.acquire("homes", process_owner())
+        assert store.update_study(lease, state=StudyState.RUNNING).driven
+        assert [record.driven for record in store.studies()] == [False, True]
+        silence(31)
+        assert not store.study("homes").driven
+        store.renew(lease)
+        assert store.study("homes").driven
+        store.release(lease)
+        assert [record.driven for record in store.studies()] == [False, False]
+
+    def test_a_running_study_that_nobody_drives_is_told_as_stopped(self, store: Store) -> None:
+        store.create_study(make_study())
+        child = subprocess.run(
+            [sys.executable, "-c", "from mixtune.store.lease import process_owner; print(process_owner())"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        lease = store.acquire("homes", child.stdout.strip())
+        store.update_study(lease, state=StudyState.RUNNING)
+        left = store.study("homes")
+        assert (left.state, left.told.state) == (StudyState.RUNNING, StudyState.STOPPED)
+        assert "its tuner is gone" in left.told.reason
+        own = store.acquire("homes", process_owner())
+        assert store.study("homes").told == store.study("homes")
+        store.update_study(own, state=StudyState.COMPLETE)
+        store.release(own)
+        assert store.study("homes").told.state is StudyState.COMPLETE
+
     def test_an_update_changes_what_is_given_and_nothing_else(self, store: Store, lease: Lease) -> None:
         before = store.study("homes")
         first = store.update_study(lease, state=StudyState.RUNNING, versions={"torch": "2.13"})
@@ -226,6 +258,18 @@ class StoreContract:
         assert store.trials("homes") == [finish(trial) for trial in trials]
 
     # Scores
+
+    def test_an_ended_run_is_read_back_with_its_rungs_and_listed_with_its_step(
+        self, store: Store, lease: Lease
+    ) -> None:
+        done = finish(make_trial(0))
+        assert done.measurement is not None
+        measured = replace(done.measurement, step=30, rungs={10: 0.1 + 0.2, 30: 1 / 3})
+        ended = replace(done, state=TrialState.PRUNED, measurement=measured)
+        store.update_study(lease, add=[ended, make_trial(1), finish(make_trial(2)), make_trial(3, TrialState.PRUNED)])
+        assert store.trials("homes")[0] == ended
+        assert [line.stopped_at for line in store.summaries("homes")] == [30, None, None, None]
+        assert store.attempts("homes", 0)[-1].outcome is AttemptOutcome.PRUNED
 
     def test_scores_are_read_back_equal_and_outlive_an_update_without_scores(self, store: Store, lease: Lease) -> None:
         store.add_trial(lease, make_trial(0))

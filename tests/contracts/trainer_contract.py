@@ -1,6 +1,8 @@
 """What every trainer promises. A new one subclasses TrainerContract and gives the fixtures `trainer` and `study`."""
 
+import math
 import pickle
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -39,9 +41,11 @@ class TrainerContract:
         *,
         seed: int = 5,
         parent: Path | None = None,
+        thresholds: Mapping[int, float] | None = None,
     ) -> Outcome:
         number = 0 if parent is None else 1
-        return trainer.train(study, Task(number, proposal, seed, place, parent), lambda step, score: None)
+        task = Task(number, proposal, seed, place, parent, thresholds or {})
+        return trainer.train(study, task, lambda step, score: None)
 
     def test_equal_inputs_give_equal_outcomes(
         self, trainer: Trainer, study: Study, recipe: Recipe, tmp_path: Path
@@ -156,6 +160,50 @@ class TrainerContract:
         steps = [step for step, _ in told]
         assert steps == sorted(steps) and max(steps) <= STEPS
         assert {score for _, score in told} <= {None, outcome.measurement.score}
+
+    def test_rungs_that_let_a_run_go_on_change_nothing_but_its_dev_cost(
+        self, trainer: Trainer, study: Study, recipe: Recipe, tmp_path: Path
+    ) -> None:
+        proposal = Proposal(recipe, STEPS, Role.ROUND)  # its checkpoint holds parameters, optimiser and random state
+        plain, looked = (
+            untimed(self.run(trainer, study, proposal, tmp_path / name, thresholds=thresholds))
+            for name, thresholds in (("plain", {}), ("looked", {1: -math.inf, 3: 0.0}))
+        )
+        assert not looked.pruned and list(looked.measurement.rungs) == [1, 3]
+        assert looked.measurement.cost.dev > plain.measurement.cost.dev
+        kept = replace(looked.measurement, rungs={}, cost=plain.measurement.cost)
+        assert replace(kept, checkpoint=None) == replace(plain.measurement, checkpoint=None)
+        assert looked.measurement.cost.train == plain.measurement.cost.train
+        files = [{path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("plain", "looked")]
+        assert files[0] == files[1]
+
+    def test_a_run_ends_at_the_first_rung_where_its_score_is_too_low(
+        self, trainer: Trainer, study: Study, recipe: Recipe, tmp_path: Path
+    ) -> None:
+        proposal = Proposal(recipe, STEPS, Role.SEARCH, horizon=STEPS)
+        told: list[tuple[int, float | None]] = []
+        task = Task(0, proposal, 5, tmp_path / "c", None, {1: -math.inf, 2: math.inf, 3: math.inf})
+        outcome = trainer.train(study, task, lambda step, score: told.append((step, score)))
+        found = outcome.measurement
+        assert outcome.pruned and found.step == 2 and list(found.rungs) == [1, 2]
+        assert told[-2:] == [(1, found.rungs[1]), (2, found.score)] and found.score == found.rungs[2]
+        assert sum(drawn.batches for drawn in found.receipt.values()) == sum(found.exposure.values()) == 2
+        short = self.run(trainer, study, replace(proposal, steps=2), tmp_path / "d").measurement
+        assert (found.dev, found.dev_loss, found.loss, found.cost.train) == (
+            short.dev,
+            short.dev_loss,
+            short.loss,
+            short.cost.train,
+        )
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_score_that_equals_its_threshold_goes_on(
+        self, trainer: Trainer, study: Study, recipe: Recipe, tmp_path: Path
+    ) -> None:
+        proposal = Proposal(recipe, STEPS, Role.SEARCH)
+        looked = self.run(trainer, study, proposal, tmp_path / "c", thresholds={2: -math.inf})
+        again = self.run(trainer, study, proposal, tmp_path / "c", thresholds=looked.measurement.rungs)
+        assert untimed(again) == untimed(looked)
 
     def test_work_costs_operations(self, trainer: Trainer, study: Study, recipe: Recipe, tmp_path: Path) -> None:
         once, twice = (

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -6,9 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_contract import SCORES, finish, make_study, make_trial
 
+from mixtune.prompts import Prompts
 from mixtune.recipe import Mixture, Recipe
+from mixtune.source import Columns, Source
 from mixtune.store.codec import from_json, from_text, from_texts, storable, to_json, to_text
 from mixtune.study import Preparation, Study
+from mixtune.target import Target
 from mixtune.trial import Measurement, Proposal, Role, Scores, Trial
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -25,6 +29,25 @@ def test_a_study_a_trial_and_its_parts_are_read_back_equal() -> None:
     assert from_json(Measurement, to_json(trial.measurement)) == trial.measurement
     assert from_json(Scores, to_json(SCORES)) == SCORES
     assert hash(from_json(Trial, to_json(trial)).proposal.recipe) == hash(trial.proposal.recipe)
+
+
+def test_sources_of_every_form_are_read_back_equal() -> None:
+    many = Source("s", "jsonl", ("a", "b"), columns=Columns("q", ("d", "e"), ("n",), ("t",), "w"), min_score=0.25)
+    hub = Source("h", "hub", "o/n", config="c", revision="r", streaming=True, limit=3, prompts=Prompts("q: ", "p: "))
+    task = Target("t", "hub", "o/n", revision="r", prompts=Prompts(query="q: "))
+    study = dataclasses.replace(make_study(), sources=(many, hub), targets=(task,))
+    assert from_text(Study, to_text(study)) == study
+
+
+def test_a_study_of_before_there_were_columns_and_prompts_is_read() -> None:
+    study = make_study()
+    data = to_json(study)
+    for entry in (*data["sources"], *data["targets"]):  # type: ignore[misc]
+        for key in ("columns", "min_score", "config", "revision", "streaming", "prompts"):
+            entry.pop(key, None)  # type: ignore[union-attr,call-arg,arg-type]
+    for facts in data["preparation"]["sources"].values():  # type: ignore[index,call-overload,union-attr]
+        del facts["revision"]  # type: ignore[union-attr]
+    assert from_json(Study, data) == study
 
 
 def test_json_is_plain() -> None:

@@ -76,11 +76,18 @@ class AnalyticTrainer:
             skill, step, exposure = held["skill"], held["step"], held["exposure"]
             draw.seed = held["seed"]
             draw.restore(held["draw"])
+        rungs: dict[int, float] = {}
+        pruned = False
         for _ in range(proposal.steps):
             name, _numbers = draw.draw()
             skill += PULL[name] * (1 - skill)
             step += 1
             exposure[name] += 1
+            if step in task.thresholds:
+                rungs[step] = skill
+                pruned = skill < task.thresholds[step]
+                if pruned:
+                    break
         influence, merge = {}, ""
         base = (1 - skill) ** 2
         if proposal.probe is not None:
@@ -111,6 +118,7 @@ class AnalyticTrainer:
         measurement = Measurement(
             step=step,
             score=skill,
+            rungs=rungs,
             dev=metrics,
             test=metrics if judged else {},
             dev_loss={"task": base},
@@ -118,9 +126,9 @@ class AnalyticTrainer:
             merge=merge,
             receipt=draw.receipt(),
             exposure=exposure,
-            cost=Cost(train=1000.0 * proposal.steps, seconds=self.seconds),
+            cost=Cost(train=1000.0 * (step if rungs else proposal.steps), dev=100.0 * len(rungs), seconds=self.seconds),
         )
-        return Outcome(measurement, {"task": {"ndcg@10": scores, "recall@20": scores}} if judged else {})
+        return Outcome(measurement, {"task": {"ndcg@10": scores, "recall@20": scores}} if judged else {}, pruned)
 
     def _befall(self, task: Task) -> None:
         fault = self.faults.get(task.number, "")

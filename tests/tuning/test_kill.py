@@ -13,7 +13,7 @@ from analytic import study
 
 from mixtune.store.base import Store
 from mixtune.store.sql import open_store
-from mixtune.study import Budget, StudyState
+from mixtune.study import Budget, Stopping, StudyState
 from mixtune.trial import Trial, TrialState
 
 SCRIPT = Path(__file__).with_name("drive_study.py")
@@ -57,33 +57,40 @@ def told(trials: list[Trial]) -> list[object]:
 
 
 def finished(store: Store, name: str) -> dict[int, Trial]:
-    return {t.number: t for t in store.trials(name) if t.state is TrialState.COMPLETE}
+    return {t.number: t for t in store.trials(name) if t.state in (TrialState.COMPLETE, TrialState.PRUNED)}
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "workers"),
+    ("algorithm", "workers", "stopping"),
     [
-        ("infdds", 2),
-        pytest.param("infdds", 1, marks=pytest.mark.slow),
-        pytest.param("tpe", 2, marks=pytest.mark.slow),
-        pytest.param("tpe", 1, marks=pytest.mark.slow),
+        ("infdds", 2, None),
+        pytest.param("infdds", 1, None, marks=pytest.mark.slow),
+        pytest.param("tpe", 2, None, marks=pytest.mark.slow),
+        pytest.param("tpe", 1, None, marks=pytest.mark.slow),
+        pytest.param("tpe", 2, Stopping(first=3), marks=pytest.mark.slow),
+        pytest.param("tpe", 1, Stopping(first=3), marks=pytest.mark.slow),
     ],
 )
-def test_killed_again_and_again_the_study_ends_as_if_undisturbed(tmp_path: Path, algorithm: str, workers: int) -> None:
+def test_killed_again_and_again_the_study_ends_as_if_undisturbed(
+    tmp_path: Path, algorithm: str, workers: int, stopping: Stopping | None
+) -> None:
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     store = open_store(url)
     for name in ("calm", "killed"):
-        store.create_study(study(name, algorithm=algorithm, budget=Budget(trials=8, workers=workers)))
+        budget = Budget(trials=8, workers=workers)
+        store.create_study(study(name, algorithm=algorithm, budget=budget, stopping=stopping))
     run_to_end(start(url, tmp_path / "artifacts", "calm"))
     points = random.Random(workers)
     held: dict[int, Trial] = {}
     for _ in range(KILLS):
         kill_after(start(url, tmp_path / "artifacts", "killed"), points.randint(6, 14), points.random() * 0.2)
         held |= finished(store, "killed")
-        assert store.study("killed").state is StudyState.RUNNING
+        left = store.study("killed")
+        assert (left.state, left.told.state) == (StudyState.RUNNING, StudyState.STOPPED)
     run_to_end(start(url, tmp_path / "artifacts", "killed"))
     after = store.trials("killed")
     assert told(after) == told(store.trials("calm"))
     assert {number: after[number] for number in held} == held
     assert any(t.attempt > 1 for t in after)
+    assert any(t.state is TrialState.PRUNED for t in after) is (stopping is not None)
     assert store.study("killed").state is StudyState.COMPLETE

@@ -10,7 +10,7 @@ from mixtune.errors import ConfigError, LeaseHeld
 from mixtune.space import Space
 from mixtune.store.base import Store
 from mixtune.store.sql import open_store
-from mixtune.study import Budget, Study, StudyState
+from mixtune.study import Budget, Final, Stopping, Study, StudyState
 from mixtune.trial import Measurement, Role, Trial, TrialState
 from mixtune.tuning.tuner import tune
 
@@ -98,13 +98,42 @@ def test_a_killed_worker_costs_an_attempt_and_changes_nothing_else(store: Store,
     assert "died" in (store.attempts("hit", 6)[0].error or "")
 
 
+def test_runs_are_ended_at_rungs_alike_at_any_timing_and_on_a_second_attempt(store: Store, tmp_path: Path) -> None:
+    def given(name: str) -> Study:
+        stopping, budget = Stopping(first=3), Budget(trials=10, workers=2)
+        return study(name, algorithm="tpe", budget=budget, stopping=stopping, final=Final(steps=100, seeds=1))
+
+    calm = drive(store, tmp_path, given("calm"), AnalyticTrainer())
+    pruned = [t for t in calm if t.state is TrialState.PRUNED]
+    assert len(pruned) > 2 and all(t.role is Role.SEARCH for t in pruned)
+    for trial in pruned:
+        found = trial.measurement
+        assert found is not None and found.step in (3, 9) and found.rungs[found.step] == found.score
+        assert found.cost.train == 1000.0 * found.step and found.cost.dev == 100.0 * len(found.rungs)
+    assert [line.stopped_at for line in store.summaries("calm")] == [
+        t.measurement.step if t.state is TrialState.PRUNED and t.measurement else None for t in calm
+    ]
+    assert calm[-1].role is Role.RERUN and store.study("calm").state is StudyState.COMPLETE
+    hit = pruned[0].number
+    hurried = drive(store, tmp_path, given("hurried"), AnalyticTrainer(seconds=0.1, faults={hit: "die"}))
+    assert results(hurried) == results(calm)
+    assert [t.number for t in hurried if t.attempt == 2] == [hit]
+
+
+def test_stopping_where_nothing_competes_is_refused_before_anything_is_trained(store: Store, tmp_path: Path) -> None:
+    store.create_study(study(stopping=Stopping(first=3)))
+    with pytest.raises(ConfigError, match="infdds has none"):
+        tune(store, "toy", AnalyticTrainer(), artifacts=artifacts(tmp_path))
+    assert store.trials("toy") == []
+
+
 def test_too_many_failures_in_a_row_end_the_study_with_the_reason(store: Store, tmp_path: Path) -> None:
     faults = dict.fromkeys(range(5, 30), "always-raise")
     drive(store, tmp_path, study(trials=20), AnalyticTrainer(faults=faults))
     record = store.study("toy")
     assert record.state is StudyState.FAILED
     assert "3 trials failed in a row" in record.reason
-    assert "planted failure" in record.reason
+    assert "planted failure" in record.reason and "mixtune " not in record.reason  # commands are the CLI's to name
     assert not [t for t in store.trials("toy") if t.state is TrialState.RUNNING]
 
 

@@ -1,5 +1,6 @@
 """What travels through Ray comes out as it went in, also through Ray's own flattening."""
 
+import math
 from pathlib import Path
 
 from ray.tune.utils import flatten_dict
@@ -19,7 +20,8 @@ def test_a_task_survives_a_ray_config() -> None:
         probe=Probe(("a/b",), 2, temperature=0.1),
         notes={"w": {"a/b": 1 / 3}, "1": [1, None]},
     )
-    task = Task(number=4, proposal=proposal, seed=2**31, checkpoint=Path("here/x"), parent=Path("there"))
+    needed = {10: -math.inf, 30: 0.1 + 0.2}
+    task = Task(4, proposal, seed=2**31, checkpoint=Path("here/x"), parent=Path("there"), thresholds=needed)
     assert wire.task_of(wire.config_of(task)) == task
 
 
@@ -27,11 +29,12 @@ def test_an_outcome_survives_rays_flattening_with_slashes_in_source_names() -> N
     measurement = Measurement(
         step=3,
         score=0.1 + 0.2,
+        rungs={1: 1 / 3, 3: 0.1 + 0.2},
         dev={"t/x": {"ndcg@10": 1 / 3}},
         influence={"a/b": Influence(1e-17, None, {"t/x": -0.5}, {})},
         cost=Cost(train=1e15, seconds=0.5),
     )
-    outcome = Outcome(measurement, {"t/x": {"ndcg@10": (0.1, 1.0)}})
+    outcome = Outcome(measurement, {"t/x": {"ndcg@10": (0.1, 1.0)}}, pruned=True)
     answer = wire.answer_of(flatten_dict(wire.outcome_report(outcome, node="n", pid=9)))
     assert (answer.outcome, answer.error, answer.node, answer.pid) == (outcome, None, "n", 9)
 
