@@ -50,6 +50,17 @@ def standardise(influence: npt.ArrayLike, error: npt.ArrayLike, importance: npt.
     return np.asarray(np.clip(z, -CLIP, CLIP))
 
 
+def clarity(influence: npt.ArrayLike, error: npt.ArrayLike, importance: npt.ArrayLike) -> float:
+    """How clearly P sources differ in influence: the share of the variance between them that is not noise, in [0, 1].
+
+    1 - mean squared standard error / variance over the sources, of the influence averaged over targets by importance;
+    0 for fewer than two sources. Arguments as in `standardise`. Ours.
+    """
+    u, e, v = (np.asarray(x, dtype=np.float64) for x in (influence, error, importance))
+    spread = float((u @ v).var()) if len(u) > 1 else 0.0
+    return max(0.0, 1 - float(np.mean(e**2 @ v**2)) / spread) if spread > 0 else 0.0
+
+
 def kl(prior: npt.ArrayLike, z: npt.ArrayLike, beta: float = 1.5) -> FloatArray:
     """Weights proportional to prior * exp(beta * z), shape (M,): the maximum of <w, z> - KL(w || prior) / beta (ours).
 
@@ -57,6 +68,14 @@ def kl(prior: npt.ArrayLike, z: npt.ArrayLike, beta: float = 1.5) -> FloatArray:
     apart return to their prior.
     """
     return softmax(np.log(np.asarray(prior, dtype=np.float64)) + beta * np.asarray(z, dtype=np.float64))
+
+
+def faded(prior: npt.ArrayLike, share: float) -> FloatArray:
+    """The prior drawn towards uniform, proportional to prior ** (1 - share), shape (M,) (ours).
+
+    A prior stands in for what is not known: the more clearly the sources' influences differ, the less it has to say.
+    """
+    return softmax((1 - share) * np.log(np.asarray(prior, dtype=np.float64)))
 
 
 def exponential(psi: npt.ArrayLike, rewards: npt.ArrayLike, gamma: float = 0.1) -> FloatArray:

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mixtune.policies import (
+    clarity,
     exponential,
+    faded,
     kl,
     reinforce_expected,
     reinforce_sum,
@@ -185,3 +187,19 @@ def test_exponential_weights_end_on_the_best_source() -> None:
 @pytest.mark.parametrize("rewards", [[0.1, 0.1, 0.1], [np.nan, 0.3, np.nan], [np.nan] * 3])
 def test_exponential_weights_stay_where_nothing_differs(rewards: list[float]) -> None:
     assert exponential([0.1, 0.2, 0.3], rewards).tolist() == [0.1, 0.2, 0.3]
+
+
+def test_clarity_is_the_share_of_the_spread_that_is_not_noise() -> None:
+    influence, importance = np.array([[0.1, 0.2], [0.3, 0.2], [0.5, 0.8]]), [0.5, 0.5]
+    error = np.full((3, 2), 0.1)
+    spread = np.var([0.15, 0.25, 0.65])
+    assert clarity(influence, error, importance) == pytest.approx(1 - 0.5 * 0.01 / spread)
+    assert clarity(influence, 0 * error, importance) == 1
+    assert clarity(influence, 10 * error, importance) == 0
+    assert clarity(influence[:1], error[:1], importance) == 0
+    assert clarity(np.ones((3, 2)), 0 * error, importance) == 0
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, [0.1, 0.9]), (0.5, [0.25, 0.75]), (1.0, [0.5, 0.5])])
+def test_a_prior_fades_to_uniform(share: float, expected: list[float]) -> None:
+    assert faded([0.1, 0.9], share) == pytest.approx(expected)

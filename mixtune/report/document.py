@@ -23,6 +23,7 @@ def document(summary: Summary) -> dict[str, Json]:
         "objective": {"metric": study.objective.metric, "aggregate": study.objective.aggregate},
         "budget": {"trials": study.budget.trials, "runs": study.budget.runs},
         "trials": {state.value: summary.trials.get(state, 0) for state in TrialState},
+        "stopping": _stopping(summary),
         "cost_flops": costs.search,
         "cost": {
             "search_flops": costs.search,
@@ -67,6 +68,21 @@ def best_document(study: Study, best: Best) -> dict[str, Json]:
     return {"trial": best.trial, **_recipe(study, best.recipe), **_metrics(best.judged), "epochs": epochs}
 
 
+def _stopping(summary: Summary) -> Json:
+    """The rule of early stopping and what it left out, None where it is off."""
+    rule, spared = summary.study.stopping, summary.spared
+    if rule is None or spared is None:
+        return None
+    return {
+        "first": rule.first,
+        "reduction": rule.reduction,
+        "pruned": spared.runs,
+        "runs": spared.of_runs,
+        "spared_steps": spared.steps,
+        "planned_steps": spared.of_steps,
+    }
+
+
 def _recipe(study: Study, recipe: Recipe | None) -> dict[str, Json]:
     if recipe is None:
         return {}
@@ -105,7 +121,12 @@ def _preparation(study: Study) -> Json:
         "reused": found.reused,
         "run_flops": found.run_flops,
         "sources": {
-            name: {"rows": facts.rows, "unique_queries": facts.unique_queries, "sha256": facts.sha256}
+            name: {
+                "rows": facts.rows,
+                "unique_queries": facts.unique_queries,
+                "sha256": facts.sha256,
+                "revision": facts.revision,
+            }
             for name, facts in found.sources.items()
         },
         "targets": {

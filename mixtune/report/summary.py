@@ -103,6 +103,16 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True)
+class Spared:
+    """What early stopping left out: runs that it ended, of how many, and their missing optimiser steps, of how many."""
+
+    runs: int
+    of_runs: int
+    steps: int
+    of_steps: int
+
+
+@dataclass(frozen=True, slots=True)
 class Best:
     """The recommended recipe. trial is the one that ran it, None if none has yet; epochs are those of the final."""
 
@@ -114,7 +124,7 @@ class Best:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Everything that is told about a study."""
+    """Everything that is told about a study. spared is None where early stopping is off."""
 
     study: Study
     state: StudyState
@@ -126,6 +136,7 @@ class Summary:
     baselines: Mapping[str, Judged]
     best: Best | None
     comparisons: Mapping[str, Comparison]
+    spared: Spared | None = None
 
     @property
     def answer(self) -> str:
@@ -170,6 +181,7 @@ def summarise(
         baselines=baselines,
         best=best,
         comparisons={} if best is None else {name: _compared(study, best, name, it) for name, it in baselines.items()},
+        spared=_spared(trials) if study.stopping is not None else None,
     )
 
 
@@ -225,4 +237,19 @@ def _costs(study: Study, trials: Sequence[Trial]) -> Costs:
         search_seconds=search_seconds,
         judging_seconds=judging_seconds,
         preparation_seconds=prepared.seconds if prepared else 0.0,
+    )
+
+
+def _spared(trials: Sequence[Trial]) -> Spared:
+    """What the rule left out of the fresh runs that have ended; a failed one says nothing about it."""
+    ended = [
+        (trial.proposal.steps, trial.measurement.step, trial.state is TrialState.PRUNED)
+        for trial in trials
+        if trial.role is Role.SEARCH and trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and trial.measurement
+    ]
+    return Spared(
+        runs=sum(pruned for _, _, pruned in ended),
+        of_runs=len(ended),
+        steps=sum(planned - done for planned, done, _ in ended),
+        of_steps=sum(planned for planned, _, _ in ended),
     )

@@ -20,6 +20,9 @@ COLOURS = {Verdict.YES: "green", Verdict.NO: "red", Verdict.NO_WINNER: "yellow"}
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
+OUTSIDE = 3
+"""Bounds that are named of those that a baseline breaks."""
+
 BAR = 8
 """Characters of the longest bar."""
 
@@ -30,6 +33,7 @@ def report(summary: Summary) -> Group:
     if summary.best is not None:
         parts.append(recipe_table(summary.study, summary.best.recipe))
     parts.extend(test_tables(summary))
+    parts.extend(Text(line) for line in outside_lines(summary))
     answer = summary.comparisons.get("proportional")
     for baseline, comparison in summary.comparisons.items():
         style = COLOURS.get(comparison.verdict, "") if baseline == "proportional" else ""
@@ -89,11 +93,28 @@ def test_tables(summary: Summary) -> Iterator[Table]:
         yield table
 
 
+def outside_lines(summary: Summary) -> Iterator[str]:
+    """Which bounds of the study's space the baselines break: they are what their names say, tuned recipes are not."""
+    if summary.study.preparation is None:
+        return
+    for name, judged in summary.baselines.items():
+        broken = summary.study.broken_bounds(judged.recipe) if judged.recipe is not None else ()
+        if broken:
+            more = f" and {len(broken) - OUTSIDE} more" if len(broken) > OUTSIDE else ""
+            yield f"{name} lies outside the space: {'; '.join(broken[:OUTSIDE])}{more}"
+
+
 def cost_lines(summary: Summary) -> Iterator[str]:
     """What it took: the search, and beside it judging and preparation, which are charged to nobody."""
     costs = summary.costs
     runs = "" if costs.runs is None else f", as much as {costs.runs:.2f} fresh runs"
     yield f"Search       {flops(costs.search)}{runs}, {duration(costs.search_seconds)} of trials"
+    if summary.spared is not None:
+        spared = summary.spared
+        yield (
+            f"Stopping     {spared.runs} of {spared.of_runs} runs ended early, {spared.steps:,} of {spared.of_steps:,} "
+            f"steps left out"
+        )
     yield f"Judging      {flops(costs.judging)}, {duration(costs.judging_seconds)} of trials"
     yield f"Preparation  {flops(costs.preparation)}, {duration(costs.preparation_seconds)}"
     found = summary.study.preparation

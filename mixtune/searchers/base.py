@@ -25,10 +25,12 @@ class Searcher(ABC):
 
     chain: proposals continue each other, so the recommendation is run fresh before it is judged.
     needs: names of the Measurement fields that it reads; checked against what the trainer provides.
+    stoppable: its proposals are fresh runs that compete, and it knows what to make of one that was ended early.
     """
 
     name: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset({"score"})
+    stoppable: ClassVar[bool] = False
 
     @abstractmethod
     def suggest(self, study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Proposal:
@@ -52,7 +54,7 @@ class FoldSearcher(Searcher, Generic[State]):
     """A guided searcher written as a fold over the finished trials.
 
     `update` is called once per finished trial in number order; a State is a value that is never changed in place, so
-    that the tuner may keep the State of the longest prefix seen. `suggest` is that fold from the start.
+    that the State of the longest prefix seen may be kept (see Remembering). `suggest` is that fold from the start.
     """
 
     @abstractmethod
@@ -81,7 +83,15 @@ class FoldSearcher(Searcher, Generic[State]):
             NotReady: a trial shown is not finished.
             SearchExhausted: there is nothing left to propose.
         """
+        self.require_finished(trials)
+        return self.propose(self.fold(study, trials), study, rng)
+
+    def require_finished(self, trials: Sequence[Trial]) -> None:
+        """See that there is an answer to fold from every trial.
+
+        Raises:
+            NotReady: a trial is not finished.
+        """
         open_trials = [trial.number for trial in trials if not trial.state.finished]
         if open_trials:
             raise NotReady(f"{self.name} needs the answer of trial {open_trials[0]} first")
-        return self.propose(self.fold(study, trials), study, rng)

@@ -20,9 +20,9 @@ from mixtune.trial import Proposal, Role, Trial
 class Baseline(Searcher):
     """One mixture, known beforehand: a single fresh full-length run, then exhausted.
 
-    The mixture is used as it is. Floors, caps and the other bounds of the space do not bend it, since uniform has to
-    mean uniform in every study; only sources of expert weight 0 are left out, and keep levels that the study fixes
-    are obeyed.
+    The mixture is used as it is where it breaks no bound of the space that the study states, otherwise it is brought
+    into the space as every other proposal is. `plain` is the mixture whatever the bounds are. Sources of expert weight
+    0 are left out, and keep levels that the study fixes are obeyed.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -38,7 +38,16 @@ class Baseline(Searcher):
         return Proposal(self.recommend(study, trials), study.proxy.steps, Role.SEARCH, horizon=study.proxy.steps)
 
     def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:
-        """Name the mixture; no trial is needed for that."""
+        """Name the mixture, within the study's bounds; no trial is needed for that.
+
+        Raises:
+            ValueError: the bounds leave no mixture.
+        """
+        plain = self.plain(study)
+        return study.recipe(plain.mixture, plain.pruning) if study.broken_bounds(plain) else plain
+
+    def plain(self, study: Study) -> Recipe:
+        """The mixture as its name says, bounds or no bounds."""
         return Recipe(self.mixture(study), pruning_at(study))
 
 
@@ -88,8 +97,12 @@ class Expert(Baseline):
 
 
 def baseline_recipes(study: Study) -> dict[str, Recipe]:
-    """Recipes that a recommendation is compared with, by name: uniform, proportional, and expert where given."""
+    """Recipes that a recommendation is compared with, by name: uniform, proportional, and expert where given.
+
+    They are what their names say even where that breaks the space's bounds: what everyone would do without tuning.
+    Study.broken_bounds says which.
+    """
     baselines: list[Baseline] = [Uniform(), Proportional()]
     if study.expert() is not None:
         baselines.append(Expert())
-    return {baseline.name: baseline.recommend(study, ()) for baseline in baselines}
+    return {baseline.name: baseline.plain(study) for baseline in baselines}

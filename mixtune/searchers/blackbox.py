@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ from pydantic import JsonValue as Json
 from mixtune.errors import SearchExhausted
 from mixtune.recipe import Mixture, Recipe
 from mixtune.searchers.base import Searcher
-from mixtune.searchers.keep import keep_choices, lowest_pruning, pruning_at
+from mixtune.searchers.keep import keep_choices, pruning_at, require_room
 from mixtune.searchers.prior import prior_mixture
 from mixtune.space import coordinate_bounds, coordinates_of, weights_at
 from mixtune.study import Study
@@ -52,9 +52,11 @@ class BlackBox(Searcher):
     """A searcher that sees a box of numbers and a score: coordinates of the mapping, keep levels as categories.
 
     Each proposal is a fresh full-length run. It may look at the points of running trials, and at the scores of
-    complete ones. A subclass that starts from a known mixture has the setting `prior`.
+    complete ones. A subclass that starts from a known mixture has the setting `prior`. A run that was ended early tells
+    what its rungs showed, and is never recommended.
     """
 
+    stoppable: ClassVar[bool] = True
     prior: Literal["proportional", "uniform", "expert", "none"]
 
     @abstractmethod
@@ -102,25 +104,34 @@ class BlackBox(Searcher):
         return max(scores, key=lambda recipe: float(np.mean(scores[recipe])))
 
 
-def require_room(study: Study) -> None:
-    """See that every point has a recipe: fewer kept rows mean lower caps, so the lowest keep levels decide.
-
-    Raises:
-        ValueError: the bounds leave no mixture there.
-    """
-    pruning = lowest_pruning(study)
-    try:
-        study.recipe(study.proportional(), pruning)
-    except ValueError as error:
-        said = ", ".join(f"{name} {share:g}" for name, share in pruning.kept.items())
-        raise ValueError(f"at the lowest keep levels ({said}) {error}" if said else str(error)) from error
-
-
 def score_of(trial: Trial) -> float | None:
     """Score of a complete trial, None where there is none or it is not finite."""
     if trial.state is not TrialState.COMPLETE or trial.measurement is None or trial.measurement.score is None:
         return None
     return trial.measurement.score if np.isfinite(trial.measurement.score) else None
+
+
+def completed(trials: Sequence[Trial]) -> list[Trial]:
+    """The trials with each pruned one as the complete one that it would probably have become (ours).
+
+    Its score is the one at its last rung plus the mean growth from that rung of the complete trials given: left out,
+    its region would look unexplored and be proposed again; with its own score it would look worse than it was.
+    """
+    growth: dict[int, list[float]] = {}
+    for trial in trials:
+        score = score_of(trial)
+        if score is not None and trial.measurement is not None:
+            for step, value in trial.measurement.rungs.items():
+                growth.setdefault(step, []).append(score - value)
+
+    def carried_on(trial: Trial) -> Trial:
+        found = trial.measurement
+        if trial.state is not TrialState.PRUNED or found is None or found.score is None:
+            return trial
+        score = found.score + float(np.mean(growth.get(found.step, [0.0])))
+        return replace(trial, state=TrialState.COMPLETE, measurement=replace(found, score=score))
+
+    return [carried_on(trial) for trial in trials]
 
 
 def recipe_at(study: Study, point: Point) -> Recipe:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
+from threadpoolctl import threadpool_limits
 
 from mixtune.recipe import FloatArray
-from mixtune.searchers.blackbox import BlackBox, Point, prior_point, score_of
+from mixtune.searchers.blackbox import BlackBox, Point, completed, prior_point, score_of
 from mixtune.searchers.cube import dimensions, point_in, position_of
 from mixtune.searchers.prior import prior_mixture
 from mixtune.study import Study
@@ -27,7 +28,8 @@ class CMAES(BlackBox):
     The distribution is that of all complete generations, told in number order: search trials after the prior, cut
     into blocks of the population's size. A block with a trial that is not finished is not told yet, and neither are
     those behind it, so parallel trials draw from the distribution before. A trial without a score counts as the worst
-    of its generation; a generation without any score is left out. Keep levels are ordered numbers among the others.
+    of its generation, one that was ended early as `completed` has it from the trials up to its generation; a generation
+    without any score is left out. Keep levels are ordered numbers among the others.
 
     prior is the mean at the start, and proposed first (ours; `none`: the middle of the box, as in Optuna). spread is
     the standard deviation at the start, as a share of each side of the box (1/6 as in Optuna). population None means
@@ -43,15 +45,16 @@ class CMAES(BlackBox):
         """Draw from the distribution that the complete generations leave."""
         if not dimensions(study):
             return Point((), {})
-        cma = self._distribution(study, trials[0 if self.prior == "none" else 1 :])
-        cma.reseed_rng(int(rng.integers(2**32)))
-        return point_in(study, cma.ask())
+        with threadpool_limits(1):  # the same numbers on any machine, and no waiting for threads on a busy one
+            cma = self._distribution(study, trials[0 if self.prior == "none" else 1 :])
+            cma.reseed_rng(int(rng.integers(2**32)))
+            return point_in(study, cma.ask())
 
     def _distribution(self, study: Study, trials: Sequence[Trial]) -> "CMA":
         cma = self._start(study)
         size = cma.population_size
         for first in range(0, len(trials) - size + 1, size):
-            generation = trials[first : first + size]
+            generation = completed(trials[: first + size])[first:]
             if not all(trial.state.finished for trial in generation):
                 break
             losses = [np.inf if (score := score_of(trial)) is None else -score for trial in generation]

@@ -11,7 +11,9 @@ from pydantic import JsonValue as Json
 
 from mixtune.errors import SearchExhausted
 from mixtune.policies import (
+    clarity,
     exponential,
+    faded,
     kl,
     reinforce_expected,
     reinforce_sum,
@@ -20,8 +22,9 @@ from mixtune.policies import (
     standardise,
 )
 from mixtune.recipe import FloatArray, Mixture, Recipe
+from mixtune.searchers.arms import Arm, arms_of, eligible_arms, per_source, pruning_of, shares
 from mixtune.searchers.base import FoldSearcher
-from mixtune.searchers.keep import pruning_at
+from mixtune.searchers.keep import require_room
 from mixtune.searchers.prior import Prior, prior_mixture
 from mixtune.study import Study
 from mixtune.trial import Influence, Probe, Proposal, Role, Trial, TrialState
@@ -32,17 +35,19 @@ DEFAULT_PROBES = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chain:
-    """Where a chain of rounds stands. Arrays follow the order of study.names and are never written to.
+    """Where a chain of rounds stands. Arrays follow the order of arms and are never written to.
 
-    log_prior, shape (M,), and eligible, the sources that can be probed, are those of the start. rounds counts complete
-    rounds, parent is the number of the last one. left holds the sources still to come in the running cycle of probes.
-    psi is the log of the policy's weights, shape (M,). influence and error are running means per target, shape (M, N):
-    the dev queries are the same in every round, so the error does not fall with more rounds. visits counts the probes
-    of each source that gave an answer, z is the standardised influence. spread is the running mean of how far the
-    influences of a round lie apart, None before the first. skipped says that the last round changed no weight for
-    want of any gain, dropped which of its probes gave no finite influence.
+    arms are what can have weight: A of them, one per source where no keep level is open. log_prior, shape (A,), and
+    eligible, the names of the arms that can be probed, are those of the start. rounds counts complete rounds, parent
+    is the number of the last one. left holds the arms still to come in the running cycle of probes. psi is the log of
+    the policy's weights, shape (A,). influence and error are running means per target, shape (A, N): the dev queries
+    are the same in every round, so the error does not fall with more rounds. visits counts the probes of each arm
+    that gave an answer, z is the standardised influence. spread is the running mean of how far the influences of a
+    round lie apart, None before the first. skipped says that the last round changed no weight for want of any gain,
+    dropped which of its probes gave no finite influence.
     """
 
+    arms: tuple[Arm, ...]
     log_prior: FloatArray
     eligible: tuple[str, ...]
     left: frozenset[str]
@@ -59,7 +64,7 @@ class Chain:
 
     @property
     def weights(self) -> FloatArray:
-        """The policy's weights, shape (M,), before floors and caps."""
+        """The policy's weights, shape (A,), before floors and caps."""
         return softmax(self.psi)
 
 
@@ -79,30 +84,45 @@ class InfDDS(FoldSearcher[Chain]):
     softmax scores, and the start from size-proportional or expert weights. Everything else is ours:
 
     - policy `kl` (default) uses running means (each new influence counts `rate`), standardised against their noise:
-      weights proportional to prior * exp(beta * z). `reinforce_sum` and `reinforce_expected` are the two readings of
-      the paper's rule, with rate `gamma`, on influences divided by their mean size; `exponential` the same on
+      weights proportional to prior * exp(beta * z), beta 3. The prior fades as the influences become clear: once every
+      source has been probed it counts as prior ** (1 - fade * clarity), clarity being the share of the spread between
+      sources that is not noise; fade 0 keeps it as it is. `reinforce_sum` and `reinforce_expected` are the two readings
+      of the paper's rule, with rate `gamma`, on influences divided by their mean size; `exponential` the same on
       standardised influences.
-    - probes per round (None: 8 or all), probe_steps 2, ordinary steps 10, epsilon 1 (step of the merge).
+    - probes per round (None: 8 or all), probe_steps (None: a twentieth of a fresh run's), ordinary steps 10, epsilon 1
+      (step of the merge). More steps per probe tell sources apart better than more probes of a step or two.
+    - dev evaluation is most of a round's cost unless it is sampled: a round measures influence on `queries` dev queries
+      per target with one positive each, the other positives and `negatives` sampled documents, drawn anew in each
+      round, so that running means average over them (queries None: on all of it, with all positives). Progress is
+      scored in every `score_every`-th round only: no policy reads it.
     - reptile `linear` weighs merged steps by influence, `softmax` by exp(influence / T), where T is the spread of the
       influences in earlier rounds (in the first round the trainer's own).
 
-    Keep levels are not searched: a source keeps everything, or the one level that the study gives. The recommendation
-    is the mean of the weights after each of the last half of the rounds.
+    A source with open keep levels is one arm per level, probed like sources of their own: its weight is the sum over
+    its arms, its level their mean by weight, rounded to the list; a level shared by all sources is the mean over the
+    arms of all of them. Arms of a source start with equal parts of its prior, so that levels which make no difference
+    change no weight if all sources have as many (otherwise z is taken over all arms, and a source of more levels
+    counts more in its mean and spread). A source without a choice holds what the study says: its one level, or
+    everything. The recommendation is the mean of the weights after each of the last half of the rounds.
     """
 
     name: ClassVar[str] = "infdds"
     needs: ClassVar[frozenset[str]] = frozenset({"checkpoint", "influence"})
 
     policy: Literal["kl", "exponential", "reinforce_sum", "reinforce_expected"] = "kl"
-    beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.5
+    beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 3.0
+    fade: Annotated[float, Field(ge=0, le=1)] = 1.0
     gamma: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
     rate: Annotated[float, Field(gt=0, le=1)] = 0.3
     prior: Prior = "proportional"
     probes: Annotated[int, Field(ge=1)] | None = None
-    probe_steps: Annotated[int, Field(ge=1)] = 2
+    probe_steps: Annotated[int, Field(ge=1)] | None = None
     steps: Annotated[int, Field(ge=0)] = 10
     reptile: Literal["linear", "softmax"] = "linear"
     epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    queries: Annotated[int, Field(ge=2)] | None = 48
+    negatives: Annotated[int, Field(ge=0)] = 48
+    score_every: Annotated[int, Field(ge=1)] = 8
 
     def start(self, study: Study) -> Chain:
         """The prior, and nothing known.
@@ -110,13 +130,15 @@ class InfDDS(FoldSearcher[Chain]):
         Raises:
             ConfigError: the prior is `expert` and the study has no expert weights.
         """
-        count, targets = len(study.names), len(study.targets)
-        log_prior = np.log(prior_mixture(study, self.prior).array(study.names))
-        sources = eligible_sources(study)
+        arms, targets = arms_of(study), len(study.targets)
+        count, eligible = len(arms), eligible_arms(study, arms)
+        prior = prior_mixture(study, self.prior)
+        log_prior = np.log(shares(arms) * [prior[arm.source] for arm in arms])
         return Chain(
+            arms=arms,
             log_prior=log_prior,
-            eligible=sources,
-            left=frozenset(sources),
+            eligible=eligible,
+            left=frozenset(eligible),
             psi=log_prior,
             influence=np.zeros((count, targets)),
             error=np.zeros((count, targets)),
@@ -128,7 +150,7 @@ class InfDDS(FoldSearcher[Chain]):
         """Take in one finished trial; all but rounds are passed over."""
         if trial.role is not Role.ROUND or trial.proposal.probe is None:
             return state
-        probed = trial.proposal.probe.sources
+        probed = tuple(trial.proposal.probe.arms)
         state = replace(state, left=left_after(state.left, probed, state.eligible))
         if trial.state is not TrialState.COMPLETE or trial.measurement is None:
             return state
@@ -143,7 +165,7 @@ class InfDDS(FoldSearcher[Chain]):
 
     def _learn(self, state: Chain, study: Study, seen: Mapping[str, Influence]) -> Chain:
         """Take in a round's finite influences."""
-        position = {name: index for index, name in enumerate(study.names)}
+        position = {arm.name: index for index, arm in enumerate(state.arms)}
         targets = [target.name for target in study.targets]
         probed = np.array([position[name] for name in seen])
         first = state.visits[probed, None] == 0
@@ -157,7 +179,9 @@ class InfDDS(FoldSearcher[Chain]):
         known, z = visits > 0, np.zeros(len(visits))
         z[known] = standardise(influence[known], error[known], study.target_weights())
         value = np.array([x.value for x in seen.values()], dtype=float)
-        psi, skipped = self._step(state, z, probed, value)
+        clear = clarity(influence, error, study.target_weights()) if known.all() else 0.0
+        prior = faded(np.exp(state.log_prior), self.fade * clear)
+        psi, skipped = self._step(state, prior, z, probed, value)
 
         spread = state.spread
         if len(value) > 1:
@@ -168,13 +192,16 @@ class InfDDS(FoldSearcher[Chain]):
         )
 
     def _step(
-        self, state: Chain, z: FloatArray, probed: npt.NDArray[np.int64], value: FloatArray
+        self, state: Chain, prior: FloatArray, z: FloatArray, probed: npt.NDArray[np.int64], value: FloatArray
     ) -> tuple[FloatArray, bool]:
         """Scores after the policy's step, and whether it was skipped."""
         if self.policy == "kl":
-            return np.log(np.maximum(kl(np.exp(state.log_prior), z, self.beta), 1e-300)), False
+            return np.log(np.maximum(kl(prior, z, self.beta), 1e-300)), False
         rewards = np.full(len(z), np.nan)
         rewards[probed] = value / max(float(np.abs(value).mean()), 1e-12)
+        if self.policy == "reinforce_sum":
+            part = shares(state.arms)  # weights follow rewards there: a source of more levels shall not weigh more
+            rewards *= part / part.mean()
         rule = {
             "exponential": exponential,
             "reinforce_sum": reinforce_sum,
@@ -188,35 +215,36 @@ class InfDDS(FoldSearcher[Chain]):
 
         Raises:
             SearchExhausted: no source can be probed.
+            ValueError: the bounds leave no mixture, or would leave none at the lowest keep levels.
         """
         if not state.eligible:
             raise SearchExhausted("infdds can probe no source: it needs one with at least 2 pairs and a cap above 0")
+        if not state.rounds:
+            require_room(study)
         wanted = min(self.probes or DEFAULT_PROBES, len(state.eligible))
-        known = state.visits > 0
-        influence = state.influence @ study.target_weights()
-        error = np.sqrt(state.error**2 @ study.target_weights() ** 2)
         return Proposal(
-            study.recipe(Mixture.from_array(study.names, state.weights), pruning_at(study)),
+            recipe_of(study, state.arms, state.weights),
             steps=self.steps if state.rounds else 0,
             role=Role.ROUND,
             parent=state.parent,
-            probe=Probe(
-                sources=next_sources(state.left, state.eligible, wanted, rng),
-                steps=self.probe_steps,
-                reptile=self.reptile,
-                epsilon=self.epsilon,
-                temperature=state.spread if self.reptile == "softmax" and state.spread else None,
-            ),
-            notes={
-                "round": state.rounds,
-                "weights": listed(state.weights),
-                "influence": listed(influence, known),
-                "error": listed(error, known),
-                "z": listed(state.z, known),
-                "visits": [int(count) for count in state.visits],
-                "skipped": state.skipped,
-                "dropped": list(state.dropped),
-            },
+            probe=self._probe(state, study, next_arms(state.left, state.eligible, wanted, rng)),
+            scored=(state.rounds + 1) % self.score_every == 0,
+            notes=notes_of(state, study.target_weights()),
+        )
+
+    def _probe(self, state: Chain, study: Study, names: Sequence[str]) -> Probe:
+        """A round's probe of the arms with these names."""
+        arms = {arm.name: arm for arm in state.arms}
+        levels = tuple(arms[name].level for name in names)
+        return Probe(
+            sources=tuple(arms[name].source for name in names),
+            steps=self.probe_steps or max(2, round(study.proxy.steps / 20)),
+            reptile=self.reptile,
+            epsilon=self.epsilon,
+            temperature=state.spread if self.reptile == "softmax" and state.spread else None,
+            levels=levels if any(level is not None for level in levels) else (),
+            queries=self.queries,
+            negatives=self.negatives if self.queries is not None else 0,
         )
 
     def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:
@@ -232,24 +260,38 @@ class InfDDS(FoldSearcher[Chain]):
                 path.append(state.weights)
         if not path:
             raise SearchExhausted("infdds has no complete round yet: let at least one finish")
-        weights = np.mean(path[len(path) // 2 :], axis=0)
-        return study.recipe(Mixture.from_array(study.names, weights), pruning_at(study))
+        return recipe_of(study, state.arms, np.mean(path[len(path) // 2 :], axis=0))
 
 
-def eligible_sources(study: Study) -> tuple[str, ...]:
-    """Sources that can be probed: at least 2 kept pairs, since negatives come from the batch, and a cap above 0."""
-    pruning = pruning_at(study)
-    _, high = study.bounds(pruning)
-    rows = study.rows
-    return tuple(
-        name for name, cap in zip(study.names, high, strict=True) if cap > 0 and pruning.rows(name, rows[name]) > 1
-    )
+def recipe_of(study: Study, arms: Sequence[Arm], weights: FloatArray) -> Recipe:
+    """The recipe of weights over arms, shape (A,), brought into the study's space."""
+    mixture = Mixture.normalised(per_source(study, arms, weights))
+    return study.recipe(mixture, pruning_of(study, arms, weights))
 
 
-def next_sources(
-    left: frozenset[str], eligible: Sequence[str], wanted: int, rng: np.random.Generator
-) -> tuple[str, ...]:
-    """The next sources of a shuffled cycle, `wanted` of them and none twice; a cycle that ends runs into the next."""
+def notes_of(state: Chain, importance: FloatArray) -> dict[str, Json]:
+    """How the policy stands, as a proposal's notes: lists over arms, which are named where they are not the sources.
+
+    Influence and its error are averaged over targets by importance, shape (N,).
+    """
+    known = state.visits > 0
+    notes: dict[str, Json] = {
+        "round": state.rounds,
+        "weights": listed(state.weights),
+        "influence": listed(state.influence @ importance, known),
+        "error": listed(np.sqrt(state.error**2 @ importance**2), known),
+        "z": listed(state.z, known),
+        "visits": [int(count) for count in state.visits],
+        "skipped": state.skipped,
+        "dropped": list(state.dropped),
+    }
+    if any(arm.level is not None for arm in state.arms):
+        notes["arms"] = [arm.name for arm in state.arms]
+    return notes
+
+
+def next_arms(left: frozenset[str], eligible: Sequence[str], wanted: int, rng: np.random.Generator) -> tuple[str, ...]:
+    """The next arms of a shuffled cycle, `wanted` of them and none twice; a cycle that ends runs into the next."""
     old = [name for name in eligible if name in left]
     new = [name for name in eligible if name not in left]
     order = [*rng.permutation(len(old)), *(len(old) + rng.permutation(len(new)))]

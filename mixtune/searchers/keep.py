@@ -37,3 +37,17 @@ def pruning_at(study: Study, levels: Mapping[str, float] | None = None) -> Pruni
 def lowest_pruning(study: Study) -> Pruning:
     """The pruning that keeps least: the lowest level of every choice."""
     return pruning_at(study, {name: levels[-1] for name, levels in keep_choices(study).items()})
+
+
+def require_room(study: Study) -> None:
+    """See that every choice of keep levels has a recipe: fewer kept rows mean lower caps, so the lowest decide.
+
+    Raises:
+        ValueError: the bounds leave no mixture there.
+    """
+    pruning = lowest_pruning(study)
+    try:
+        study.recipe(study.proportional(), pruning)
+    except ValueError as error:
+        said = ", ".join(f"{name} {share:g}" for name, share in pruning.kept.items())
+        raise ValueError(f"at the lowest keep levels ({said}) {error}" if said else str(error)) from error

@@ -1,5 +1,7 @@
 """Optuna's samplers as searchers."""
 
+import copy
+import datetime
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,12 +12,16 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from pydantic import Field
+from threadpoolctl import threadpool_limits
 
-from mixtune.searchers.blackbox import BlackBox, Point, score_of
+from mixtune.searchers.blackbox import BlackBox, Point, completed, score_of
 from mixtune.searchers.keep import keep_choices
 from mixtune.space import coordinate_bounds
 from mixtune.study import Study
 from mixtune.trial import Trial, TrialState
+
+_SOME_DAY = datetime.datetime(2000, 1, 1)
+"""When every trial started and ended as far as Optuna's samplers are told; they do not ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,8 @@ class TPE(BlackBox):
 
     The Optuna study is rebuilt in memory from the trials each time, running ones included (they count as bad, which
     keeps parallel proposals apart), and the sampler is seeded from the trial's number, so nothing is kept between
-    calls.
+    calls. A trial that was ended early ranks behind every complete one, by its last rung and the score there, as Optuna
+    has it.
 
     prior is proposed first (ours; `none` leaves the start to chance). The first n_startup_trials are random (10 is
     Optuna's default: with a small budget most of the search is then random, so give about a third of it).
@@ -53,7 +60,9 @@ class GP(BlackBox):
     """Optuna's Gaussian process, which takes the point of the highest expected improvement.
 
     Rebuilt each time as for TPE; running trials are averaged over in the expected improvement, which keeps parallel
-    proposals apart. Its time grows with the cube of the trials, so it is told 200 of them at most: see `told_of`.
+    proposals apart. Its time grows with the cube of the trials, so it is told 200 of them at most: see `told_of`. It
+    computes on one thread, which is the fastest for matrices of that size on a busy machine, and the same on any.
+    Optuna's sampler passes over trials that were ended early, so it is told of them as `completed` has it.
 
     prior is proposed first (ours; `none` leaves the start to chance). The first n_startup_trials are random (10 is
     Optuna's default).
@@ -65,11 +74,11 @@ class GP(BlackBox):
 
     def point(self, study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Point:
         """Ask a sampler that has been told of the best and the newest trials."""
-        with quiet_optuna():
+        with quiet_optuna(), threadpool_limits(1):
             sampler = optuna.samplers.GPSampler(
                 n_startup_trials=self.n_startup_trials, seed=int(rng.integers(2**32)), warn_independent_sampling=False
             )
-            return asked(sampler, study, told_of(trials))
+            return asked(sampler, study, told_of(completed(trials)))
 
 
 def told_of(trials: Sequence[Trial], best: int = 100, newest: int = 100) -> list[Trial]:
@@ -108,19 +117,42 @@ def frozen_trial(trial: Trial, space: dict[str, BaseDistribution]) -> optuna.tri
     point = Point.of(trial)
     params: dict[str, float] = {f"x{index}": value for index, value in enumerate(point.coordinates)}
     params |= {f"keep {name}": level for name, level in point.levels.items()}
-    score, rungs = score_of(trial), {}
+    score, found = score_of(trial), trial.measurement
+    rungs = dict(found.rungs) if found is not None and trial.state.finished else {}
     if score is not None:
         state = optuna.trial.TrialState.COMPLETE
-    elif trial.state is TrialState.PRUNED and trial.measurement and trial.measurement.score is not None:
+    elif trial.state is TrialState.PRUNED and found is not None and found.score is not None:
         state = optuna.trial.TrialState.PRUNED
-        rungs = {trial.measurement.step: trial.measurement.score}
+        rungs[found.step] = found.score
     elif trial.state.finished:
         state = optuna.trial.TrialState.FAIL
     else:
         state = optuna.trial.TrialState.RUNNING
-    return optuna.trial.create_trial(
-        state=state, value=score, params=params, distributions=space, intermediate_values=rungs
+    return ToldTrial(
+        number=-1,
+        trial_id=-1,
+        state=state,
+        value=score,
+        datetime_start=_SOME_DAY,
+        datetime_complete=_SOME_DAY if state.is_finished() else None,
+        params=params,
+        distributions=space,
+        user_attrs={},
+        system_attrs={},
+        intermediate_values=rungs,
     )
+
+
+class ToldTrial(optuna.trial.FrozenTrial):
+    """A trial that a storage may keep as it is.
+
+    Optuna's storage in memory copies every trial it is given down to the last distribution, which takes longer than
+    all the rest of a proposal. Here nobody else holds or changes the parts, and the storage numbers its own shell.
+    """
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "ToldTrial":
+        """A new shell around the same parts."""
+        return copy.copy(self)
 
 
 @contextmanager

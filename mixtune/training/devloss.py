@@ -1,4 +1,4 @@
-"""The dev loss: how well queries tell their positives from a fixed pool of documents."""
+"""The dev loss: how well queries tell their positives from other documents."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,15 +6,16 @@ import torch
 
 from mixtune.errors import DataError
 from mixtune.recipe import FloatArray
-from mixtune.training.prepared import Floats, PreparedTarget
+from mixtune.training.prepared import Floats, PreparedTarget, Rows, Split
 
 
 class DevPool:
     """Some dev queries of a target, and the documents that their loss needs.
 
-    The loss of a query is the cross-entropy of cosine / temperature over one of its positives and the shared sampled
-    documents that are not its positives, averaged over its positives. Queries, pool and positives are the same at
-    every call, so that differences between two models are paired. (The form of the loss is ours.)
+    The loss of a query is the cross-entropy of cosine / temperature over one of its positives and the candidates that
+    are not its positives, averaged over its positives. The candidates are the same for all queries: the target's
+    sampled documents. Queries, candidates and positives are the same at every call, so that differences between two
+    models are paired. (The form of the loss is ours.)
 
     queries (q,) and documents (u,) are rows of the feature table; used (q,) and positions (u,) say where they stand
     in dev.queries and dev.documents.
@@ -29,24 +30,53 @@ class DevPool:
     """
 
     def __init__(self, name: str, target: PreparedTarget, marked: npt.NDArray[np.bool_]) -> None:
-        split = target.dev
-        owners = np.repeat(np.arange(len(split.queries)), np.diff(split.starts))
-        positive = (split.grades > 0) & marked[owners]
-        owners, judged = owners[positive], split.judged[positive]
+        owners, positives = _positives(name, target.dev, marked)
+        self._fill(target.dev, owners, positives, target.negatives)
+
+    @classmethod
+    def sampled(
+        cls,
+        name: str,
+        target: PreparedTarget,
+        marked: npt.NDArray[np.bool_],
+        *,
+        queries: int,
+        negatives: int,
+        rng: np.random.Generator,
+    ) -> "DevPool":
+        """A cheap pool: few queries, one positive each, and candidates that are mostly embedded anyway (ours).
+
+        At most `queries` of the marked queries are drawn, for each one of its positives, and at most `negatives` of
+        the target's sampled documents. Candidates are these and all the drawn positives, so q queries need the
+        embeddings of 2 q + negatives texts.
+
+        Raises:
+            DataError: as the class.
+        """
+        owners, positives = _positives(name, target.dev, marked)
+        usable = np.unique(owners)
+        few = rng.choice(usable, min(queries, len(usable)), replace=False)
+        shuffled = rng.permutation(len(owners))
+        shuffled = shuffled[np.isin(owners[shuffled], few)]
+        drawn = np.sort(shuffled[np.unique(owners[shuffled], return_index=True)[1]])
+        others = rng.choice(target.negatives, min(negatives, len(target.negatives)), replace=False)
+        candidates = np.unique(np.concatenate([others, positives[drawn]]))
+        pool = cls.__new__(cls)
+        pool._fill(target.dev, owners[drawn], positives[drawn], candidates)
+        return pool
+
+    def _fill(self, split: Split, owners: Rows, positives: Rows, candidates: Rows) -> None:
+        """Lay out the pairs of query (place in the split, ascending) and positive, and what queries are told from."""
         self.used, self._owners, counts = np.unique(owners, return_inverse=True, return_counts=True)
-        if len(self.used) < 2:
-            raise DataError(
-                f"target {name!r} has {len(self.used)} dev queries with a positive for the dev loss, at least 2 are"
-                " needed: give it more dev queries"
-            )
-        self.positions, where = np.unique(np.concatenate([target.negatives, judged]), return_inverse=True)
-        self._negatives, self._positives = where[: len(target.negatives)], where[len(target.negatives) :]
+        self.positions, where = np.unique(np.concatenate([candidates, positives]), return_inverse=True)
+        self._candidates, self._positives = where[: len(candidates)], where[len(candidates) :]
         self._share = 1.0 / counts[self._owners]
         self.queries = split.queries[self.used]
         self.documents = split.documents[self.positions]
-        self._own = np.zeros((len(self.used), len(self.positions)), dtype=bool)
-        self._own[self._owners, self._positives] = True
-        self._own = self._own[:, self._negatives]
+        self._own = np.zeros((len(self.used), len(candidates)), dtype=bool)
+        for row, query in enumerate(self.used.tolist()):
+            judged = slice(split.starts[query], split.starts[query + 1])
+            self._own[row] = np.isin(candidates, split.judged[judged][split.grades[judged] > 0])
 
     def losses(self, queries: Floats, documents: Floats, temperature: float) -> FloatArray:
         """Loss per query, shape (q,), reduced in float64; not finite where an embedding is not.
@@ -58,7 +88,7 @@ class DevPool:
         """
         q = torch.from_numpy(queries).double() / temperature
         d = torch.from_numpy(documents).double()
-        others = (q @ d[self._negatives].T).masked_fill(torch.from_numpy(self._own), -torch.inf)
+        others = (q @ d[self._candidates].T).masked_fill(torch.from_numpy(self._own), -torch.inf)
         rest = torch.logsumexp(others, dim=1)[self._owners]
         positives = (q[self._owners] * d[self._positives]).sum(dim=1)
         losses = torch.logaddexp(positives, rest) - positives
@@ -69,4 +99,17 @@ class DevPool:
     @property
     def products(self) -> int:
         """Dot products that one call of `losses` computes."""
-        return len(self.queries) * len(self._negatives) + len(self._owners)
+        return len(self.queries) * len(self._candidates) + len(self._owners)
+
+
+def _positives(name: str, split: Split, marked: npt.NDArray[np.bool_]) -> tuple[Rows, Rows]:
+    """Places of the marked queries and of their positives, one entry per pair, in the order of the queries."""
+    owners = np.repeat(np.arange(len(split.queries)), np.diff(split.starts))
+    positive = (split.grades > 0) & marked[owners]
+    usable = len(np.unique(owners[positive]))
+    if usable < 2:
+        raise DataError(
+            f"target {name!r} has {usable} dev queries with a positive for the dev loss, at least 2 are needed: give it"
+            " more dev queries"
+        )
+    return owners[positive], split.judged[positive]

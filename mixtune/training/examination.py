@@ -17,9 +17,9 @@ from mixtune.trial import JUDGED, Metrics, Proposal, Role, Scores
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What was found, fields as in Measurement and Outcome, and what it cost."""
+    """What was found, fields as in Measurement and Outcome, and what it cost. score is None where none was asked."""
 
-    score: float
+    score: float | None
     dev: Metrics
     dev_loss: Mapping[str, float]
     test: Metrics
@@ -41,11 +41,13 @@ def examine(study: Study, prepared: Prepared, encodings: Encodings, proposal: Pr
     A round is scored on the dev queries that influence is not measured on, and its dev loss is that of the others
     (none where it probed: the end of the round knows it). Other roles take all dev queries for both. JUDGED roles
     are evaluated on test too, with scores per query. Texts that dev has encoded are not encoded again for test, and
-    are charged to dev.
+    are charged to dev. A proposal that is not to be scored is not looked at.
 
     Raises:
         TrainingError: an embedding is not finite.
     """
+    if not proposal.scored:
+        return Examination(None, {}, {}, {}, {}, 0.0, 0.0)
     metrics = metrics_for(study.objective.metric)
     temperature = study.proxy.temperature
     names = [target.name for target in study.targets]

@@ -7,11 +7,13 @@ import numpy as np
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from mixtune.errors import TrainingError
-from mixtune.recipe import FloatArray, Mixture
+from mixtune.recipe import FloatArray, Mixture, Pruning
 from mixtune.sampler import RecipeDraw
 from mixtune.training.devloss import DevPool
 from mixtune.training.encodings import Encodings
 from mixtune.training.merge import merge_for
+from mixtune.training.prepared import Prepared, Rows
+from mixtune.training.pruning import kept_rows
 from mixtune.training.randomness import own_randomness
 from mixtune.training.run import Run
 from mixtune.trial import Influence, Probe
@@ -19,7 +21,7 @@ from mixtune.trial import Influence, Probe
 SMALLEST_LOSS = 0.01
 """A dev loss below this counts as this when a fall is put in relation to it."""
 
-_PROBES = 0x70726F6265
+_PROBES, _POOLS = 0x70726F6265, 0x706F6F6C73
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class RoundEnd:
     merge: str
     merge_weights: Mapping[str, float]
     exposure: Mapping[str, float]
-    flops: float
+    probe_flops: float
+    dev_flops: float
     encodings: Encodings = field(compare=False)
 
 
@@ -44,7 +47,8 @@ def end_round(
 ) -> RoundEnd:
     """Probe and merge, steps 1 to 4 of a round of Inf-DDS (arXiv 2601.21759).
 
-    Each source is probed from the same parameters and optimiser state with probe.steps steps at the current rate,
+    Each source is probed (at its keep level, where the probe names one, with batches and dropout from equal seeds at
+    all levels of a source) from the same parameters and optimiser state with probe.steps steps at the current rate,
     dropout as in training, then both are put back. Its influence is the relative fall of the dev loss,
     D_ij = (L0_j - L_ij) / max(L0_j, 0.01), weighted over targets; its standard error comes from the paired
     differences per dev query, L0_j taken as known. The run's parameters become
@@ -63,7 +67,6 @@ def end_round(
         TrainingError: the dev loss before probing is not finite.
     """
     model, optimiser = run.model, run.optimiser
-    draw = RecipeDraw(run.rows, Mixture.uniform(probe.sources), run.settings.batch_size, _seed(seed, 0))
     measured = Encodings(model)
     before = dev_losses(measured, pools, run.settings.temperature)
     lost = [name for name, losses in before.items() if not np.isfinite(losses).all()]
@@ -72,13 +75,13 @@ def end_round(
             f"the dev loss of target {lost[0]!r} is not finite after step {optimiser.position}: lower"
             f" proxy.learning_rate ({run.settings.rate:g}) or raise proxy.temperature ({run.settings.temperature:g})"
         )
-    measuring = measured.flops + sum(model.flops.similarity(pool.products, 1) for pool in pools.values())
-    flops = measuring
+    flops = 0.0
     merge = merge_for(probe)
     influences: dict[str, Influence] = {}
     start = optimiser.snapshot()
     theta = parameters_to_vector(optimiser.parameters.values()).detach()
-    for source in probe.sources:
+    for name, (source, level) in probe.arms.items():
+        draw = RecipeDraw(arm_rows(run, source, level), Mixture({source: 1.0}), run.settings.batch_size, _seed(seed, 0))
         with own_randomness(model.device, _seed(seed, 1 + list(run.rows).index(source))):
             model.module.train()
             for _ in range(probe.steps):
@@ -87,25 +90,54 @@ def end_round(
                 flops += run.step_flops(source, rows)
         after = dev_losses(Encodings(model), pools, run.settings.temperature)
         influence = influence_of(before, after, importances)
-        flops += measuring
-        influences[source] = influence
+        influences[name] = influence
         if influence.value is not None and influence.error is not None:
             change = parameters_to_vector(optimiser.parameters.values()).detach().sub_(theta)
-            merge.add(source, influence.value, influence.error, change)
+            merge.add(name, influence.value, influence.error, change)
         optimiser.restore(start)
     weights, change_of_all = merge.result()
     if change_of_all is not None:
         vector_to_parameters(theta.add_(change_of_all, alpha=probe.epsilon), optimiser.parameters.values())
     optimiser.position += probe.steps
+    measuring = measured.flops + sum(model.flops.similarity(pool.products, 1) for pool in pools.values())
+    exposure = dict.fromkeys((probe.arms[name][0] for name in weights), 0.0)
+    for name, weight in weights.items():
+        exposure[probe.arms[name][0]] += probe.steps * weight * probe.epsilon
     return RoundEnd(
         dev_loss={name: float(losses.mean()) for name, losses in before.items()},
         influence=influences,
         merge="no_merge" if change_of_all is None else "merged",
         merge_weights=weights,
-        exposure={source: probe.steps * weight * probe.epsilon for source, weight in weights.items()},
-        flops=flops,
+        exposure=exposure,
+        probe_flops=flops,
+        dev_flops=(1 + len(influences)) * measuring,
         encodings=measured if change_of_all is None else Encodings(model),
     )
+
+
+def probe_pools(prepared: Prepared, probe: Probe, seed: int) -> dict[str, DevPool]:
+    """Per target the dev queries and documents that a round measures influence on; a sample depends on the seed."""
+    signal = {name: (target, target.signal) for name, target in prepared.targets.items()}
+    if probe.queries is None:
+        return {name: DevPool(name, target, marked) for name, (target, marked) in signal.items()}
+    return {
+        name: DevPool.sampled(
+            name,
+            target,
+            marked,
+            queries=probe.queries,
+            negatives=probe.negatives,
+            rng=np.random.default_rng([seed, _POOLS, index]),
+        )
+        for index, (name, (target, marked)) in enumerate(signal.items())
+    }
+
+
+def arm_rows(run: Run, source: str, level: float | None) -> dict[str, Rows]:
+    """Rows to draw from when a source is probed: those of the run, or the source's own at a keep level."""
+    if level is None:
+        return dict(run.rows)
+    return {**run.rows, source: kept_rows(run.sources[source], source, Pruning({source: level}))}
 
 
 def dev_losses(encodings: Encodings, pools: Mapping[str, DevPool], temperature: float) -> dict[str, FloatArray]:

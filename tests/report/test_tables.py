@@ -7,9 +7,12 @@ from ledger import STUDY, TUNED, Ledger
 from rich.console import Console
 
 from mixtune.recipe import Mixture, Recipe
+from mixtune.report.document import document
 from mixtune.report.summary import Summary
-from mixtune.report.tables import bar, duration, flops, recipe_table, report, spark
-from mixtune.trial import Role
+from mixtune.report.tables import bar, duration, flops, outside_lines, recipe_table, report, spark
+from mixtune.space import Space
+from mixtune.study import Stopping
+from mixtune.trial import Measurement, Role, TrialState
 
 
 def printed(summary: Summary) -> list[str]:
@@ -70,6 +73,33 @@ def test_the_report_counts_what_the_cache_saved(judged: Callable[[float], Ledger
     assert "Cache        7 texts encoded, 8 tokenised, 9 reused" in printed(judged(0.5).summary())
 
 
+def test_the_report_says_what_early_stopping_left_out() -> None:
+    ledger = Ledger(study=replace(STUDY, stopping=Stopping(first=2)))
+    for step in (10, 2, 6):
+        ledger.add(Role.SEARCH, TUNED, 0.5)
+        state = TrialState.COMPLETE if step == 10 else TrialState.PRUNED
+        ledger.trials[-1] = replace(ledger.trials[-1], state=state, measurement=Measurement(step=step, score=0.5))
+    ledger.add(Role.SEARCH, TUNED, state=TrialState.FAILED)
+    summary = ledger.summary()
+    assert "Stopping     2 of 3 runs ended early, 12 of 30 steps left out" in [
+        line.rstrip() for line in printed(summary)
+    ]
+    assert document(summary)["stopping"] == {
+        "first": 2,
+        "reduction": 3,
+        "pruned": 2,
+        "runs": 3,
+        "spared_steps": 12,
+        "planned_steps": 30,
+    }
+
+
+def test_without_early_stopping_nothing_is_said_of_it(judged: Callable[[float], Ledger]) -> None:
+    summary = judged(0.5).summary()
+    assert not [line for line in printed(summary) if line.startswith("Stopping")]
+    assert document(summary)["stopping"] is None
+
+
 def test_a_study_without_any_result_can_be_reported(opened: Ledger) -> None:
     opened.recommended = None
     assert "Nothing to recommend yet." in "\n".join(printed(opened.summary()))
@@ -92,3 +122,14 @@ def test_operations_have_a_prefix(count: float, text: str) -> None:
 @pytest.mark.parametrize("seconds, text", [(0.44, "0.4 s"), (59, "59 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")])
 def test_times_are_for_people(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_baseline_outside_the_space_says_which_bound_it_breaks(judged: Callable[[float], Ledger]) -> None:
+    ledger = judged(0.1)
+    ledger.study = replace(ledger.study, space=Space(cap={"big": 0.6}))
+    assert list(outside_lines(ledger.summary())) == ["proportional lies outside the space: big 0.75 above its cap 0.6"]
+    assert any("proportional lies outside the space" in line for line in printed(ledger.summary()))
+
+
+def test_baselines_within_the_space_have_no_footnote(judged: Callable[[float], Ledger]) -> None:
+    assert list(outside_lines(judged(0.1).summary())) == []

@@ -1,7 +1,7 @@
 """A made-up world whose best mixture is known, and the loop that lets a searcher explore it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -37,19 +37,26 @@ class World:
     """Target j gets better with the weight of its home, source j: score = sum_j v_j sqrt(w_j), noise on top.
 
     Influence of a home on its target is 0.1, of any other source 0; both carry noise of the size that is reported as
-    standard error. The best mixture gives home j a share proportional to v_j ** 2.
+    standard error. The best mixture gives home j a share proportional to v_j ** 2. best_kept says at which keep level
+    alone a home is worth that; at any other its batches are worth a quarter. Other sources' levels make no difference.
     """
 
     study: Study
     noise: float = 0.0
+    best_kept: Mapping[str, float] = field(default_factory=dict)
 
     def gains(self) -> FloatArray:
         """Noiseless influence per source and target, shape (M, N)."""
         return 0.1 * np.eye(len(self.study.names), len(self.study.targets))
 
+    def worth(self, source: str, kept: float) -> float:
+        """What a batch of a source is worth at a keep level."""
+        return 1.0 if kept == self.best_kept.get(source, kept) else 0.25
+
     def value(self, recipe: Recipe) -> float:
         """Noiseless score of a recipe."""
-        homes = recipe.mixture.array(self.study.names)[: len(self.study.targets)]
+        worth = np.array([self.worth(name, recipe.pruning.share(name)) for name in self.study.names])
+        homes = (recipe.mixture.array(self.study.names) * worth)[: len(self.study.targets)]
         importance = self.study.target_weights()[: len(homes)]
         return float(importance @ np.sqrt(homes))
 
@@ -58,8 +65,10 @@ class World:
         rng = np.random.default_rng(seed)
         position = {name: index for index, name in enumerate(self.study.names)}
         influence = {}
-        for name in proposal.probe.sources if proposal.probe else ():
-            seen = self.gains()[position[name]] + self.noise * rng.standard_normal(len(self.study.targets))
+        for name, (source, level) in proposal.probe.arms.items() if proposal.probe else ():
+            kept = proposal.recipe.pruning.share(source) if level is None else level
+            gain = self.worth(source, kept) * self.gains()[position[source]]
+            seen = gain + self.noise * rng.standard_normal(len(self.study.targets))
             tasks = [target.name for target in self.study.targets]
             influence[name] = Influence(
                 value=float(seen @ self.study.target_weights()),

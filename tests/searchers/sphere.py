@@ -34,11 +34,20 @@ def history(searcher: Searcher, seed: int, trials: int = 150, *, workers: int = 
 
 
 def best(trials: Sequence[Trial]) -> float:
-    return max(float(t.measurement.score) for t in trials if t.measurement and t.measurement.score is not None)
+    return max(scores(trials))
+
+
+def scores(trials: Sequence[Trial]) -> list[float]:
+    return [float(t.measurement.score) for t in trials if t.measurement and t.measurement.score is not None]
 
 
 def live_best(sampler: Callable[[int], optuna.samplers.BaseSampler], seed: int, trials: int = 150) -> float:
     """The best that Optuna finds with a sampler that stays alive."""
+    return max(live_scores(sampler, seed, trials))
+
+
+def live_scores(sampler: Callable[[int], optuna.samplers.BaseSampler], seed: int, trials: int = 150) -> list[float]:
+    """What Optuna finds, trial by trial, with a sampler that stays alive."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
@@ -46,7 +55,12 @@ def live_best(sampler: Callable[[int], optuna.samplers.BaseSampler], seed: int, 
         study = optuna.create_study(direction="maximize", sampler=sampler(seed))
         study.optimize(lambda t: sphere([t.suggest_float(f"x{i}", -4, 4) for i in range(10)]), n_trials=trials)
     optuna.logging.set_verbosity(verbosity)
-    return float(study.best_value)
+    return [trial.value for trial in study.trials if trial.value is not None]
+
+
+def reached(scores: Sequence[float], level: float) -> int:
+    """Trials until a score is as good as a level; one more than there are if none is."""
+    return next((number for number, score in enumerate(scores, 1) if score >= level), len(scores) + 1)
 
 
 def distinct(histories: Sequence[Sequence[Trial]]) -> bool:

@@ -9,21 +9,30 @@ from mixtune.space import Space
 from mixtune.study import Study
 from mixtune.trial import Role, Trial
 
-TIGHT = Space(floor={"s0": 0.4}, cap={"s2": 0.3}, max_epochs=0.5, at_most=2)
+TIGHT = Space(floor={"s0": 0.4}, cap={"s2": 0.3}, at_most=2)
+NAMES = ["s0", "s1", "s2"]
 
 
 def without_weights(study: Study) -> Study:
     return replace(study, sources=tuple(replace(source, weight=None) for source in study.sources))
 
 
-def test_uniform_is_uniform_whatever_the_bounds() -> None:
-    recipe = Uniform().recommend(planted_study(3, space=TIGHT), [])
-    assert recipe.mixture.array(["s0", "s1", "s2"]) == pytest.approx([1 / 3] * 3)
+def test_anchors_are_what_their_names_say_whatever_the_bounds() -> None:
+    recipes = baseline_recipes(planted_study(3, space=TIGHT))
+    assert recipes["uniform"].mixture.array(NAMES) == pytest.approx([1 / 3] * 3)
+    assert recipes["proportional"].mixture.array(NAMES) == pytest.approx([100 / 450, 150 / 450, 200 / 450])
 
 
-def test_proportional_follows_the_rows_whatever_the_bounds() -> None:
-    recipe = Proportional().recommend(planted_study(3, space=TIGHT), [])
-    assert recipe.mixture.array(["s0", "s1", "s2"]) == pytest.approx([100 / 450, 150 / 450, 200 / 450])
+def test_a_baseline_that_is_searched_is_brought_into_the_bounds() -> None:
+    study = planted_study(3, space=TIGHT)
+    assert Uniform().recommend(study, []).mixture.array(NAMES) == pytest.approx([0.5, 0.5, 0.0])
+    # Of proportional, s0 has its place by its floor and s2 by its rows, and the cap of s2 leaves .7 to s0.
+    assert Proportional().recommend(study, []).mixture.array(NAMES) == pytest.approx([0.7, 0.0, 0.3])
+
+
+def test_a_baseline_within_the_bounds_is_the_anchor_itself() -> None:
+    study = planted_study(3, space=Space(cap={"s2": 0.5}, floor={"s0": 0.1}))
+    assert Proportional().recommend(study, []) == baseline_recipes(study)["proportional"]
 
 
 def test_temperature_raises_the_rows_to_its_power() -> None:

@@ -5,7 +5,7 @@ import pytest
 from planted import World, explore, planted_study
 
 from mixtune.errors import ConfigError, SearchExhausted
-from mixtune.searchers.blackbox import Point, Random, recipe_at
+from mixtune.searchers.blackbox import Point, Random, completed, recipe_at
 from mixtune.space import SimplexMapping, Space, coordinate_bounds
 from mixtune.trial import Measurement, Role, TrialState
 
@@ -89,3 +89,27 @@ def test_one_source_with_keep_levels_is_a_space_to_search() -> None:
     study = planted_study(1, targets=1, space=Space(levels={"s0": (0.5, 1.0)}))
     shares = {t.proposal.recipe.pruning.share("s0") for t in explore(Random(), World(study), 20)[1:]}
     assert shares == {0.5, 1.0}
+
+
+def test_an_ended_run_is_completed_by_the_mean_growth_of_the_complete_ones_from_its_rung() -> None:
+    first, second, third, fourth = explore(Random(), World(planted_study(3)), 4)[1:]
+    ended = Measurement(step=3, score=0.25, rungs={1: 0.125, 3: 0.25})
+    history = [
+        replace(first, measurement=Measurement(step=9, score=0.75, rungs={1: 0.25, 3: 0.5})),
+        replace(second, measurement=Measurement(step=9, score=1.0, rungs={1: 0.25, 3: 0.25})),
+        replace(third, state=TrialState.PRUNED, measurement=ended),
+        replace(fourth, state=TrialState.FAILED, measurement=None),
+    ]
+    found = completed(history)
+    assert [found[0], found[1], found[3]] == [history[0], history[1], history[3]]
+    assert found[2] == replace(third, measurement=replace(ended, score=0.25 + (0.25 + 0.75) / 2))
+
+
+def test_an_ended_run_keeps_its_own_score_where_nothing_complete_passed_its_rung() -> None:
+    (trial,) = explore(Random(), World(planted_study(3)), 1)[1:]
+    ended = Measurement(step=3, score=0.25, rungs={3: 0.25})
+    assert completed([replace(trial, state=TrialState.PRUNED, measurement=ended)]) == [
+        replace(trial, measurement=ended)
+    ]
+    lost = replace(trial, state=TrialState.PRUNED, measurement=None)
+    assert completed([lost]) == [lost]

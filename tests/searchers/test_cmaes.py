@@ -102,6 +102,26 @@ def test_a_trial_without_a_score_counts_as_the_worst_of_its_generation(state: Tr
     assert np.array_equal(spread_of(SMALL, study, broken), spread_of(SMALL, study, worst))
 
 
+def test_a_run_that_was_ended_ranks_by_what_it_would_probably_have_become() -> None:
+    study = planted_study(3)
+    trials = explore(SMALL, World(study), 4)[1:]
+    whole = [Measurement(step=9, score=s, rungs={3: s - 0.2}) for s in (0.5, 0.9, 0.6, 0.7)]
+    scored = [replace(t, measurement=m) for t, m in zip(trials, whole, strict=True)]
+    ended = replace(scored[2], state=TrialState.PRUNED, measurement=Measurement(step=3, score=0.4, rungs={3: 0.4}))
+    assert np.array_equal(spread_of(SMALL, study, [*scored[:2], ended, scored[3]]), spread_of(SMALL, study, scored))
+
+
+def test_later_generations_do_not_rewrite_what_an_ended_run_was_taken_for() -> None:
+    study = planted_study(3)
+    trials = explore(SMALL, World(study), 8)[1:]
+    first = [replace(t, measurement=Measurement(step=9, score=0.5, rungs={3: 0.4})) for t in trials[:4]]
+    first[1] = replace(first[1], state=TrialState.PRUNED, measurement=Measurement(step=3, score=0.3, rungs={3: 0.3}))
+    later = [replace(t, measurement=Measurement(step=9, score=0.9, rungs={3: 0.1})) for t in trials[4:]]
+    assert SMALL._distribution(study, [*first, *later[:3]]).mean == pytest.approx(
+        SMALL._distribution(study, first).mean
+    )
+
+
 def test_a_generation_that_failed_as_a_whole_changes_nothing() -> None:
     study = planted_study(3)
     failed = [replace(t, state=TrialState.FAILED) for t in explore(SMALL, World(study), 4)[1:]]

@@ -115,12 +115,59 @@ def test_with_nothing_to_probe_the_search_is_exhausted() -> None:
         InfDDS().suggest(study, [], study.rng(0))
 
 
+@pytest.mark.parametrize(
+    ("prior", "expected"), [("proportional", [2, 3, 4]), ("uniform", [1, 1, 1]), ("expert", [1, 2, 3])]
+)
+def test_the_start_is_the_prior_asked_for(prior: str, expected: list[int]) -> None:
+    study = planted_study(3)  # 100, 150 and 200 rows, expert weights 1, 2 and 3
+    searcher = InfDDS(prior=prior)  # type: ignore[arg-type]
+    assert weights(searcher, study, []) == pytest.approx(np.array(expected) / sum(expected))
+    first = searcher.suggest(study, [], study.rng(0)).recipe.mixture.array(study.names)
+    assert first == pytest.approx(0.997 * np.array(expected) / sum(expected) + 0.001)
+
+
+@pytest.mark.parametrize(
+    "gains",
+    [
+        {"s0": 0.3, "s1": 0.2, "s2": 0.1},
+        {"s0": -0.1, "s1": -0.2, "s2": -0.3},
+        {"s0": 7.3, "s1": 7.2, "s2": 7.1},
+        {"s0": 0.03, "s1": 0.02, "s2": 0.01},
+    ],
+)
+def test_kl_settles_at_the_same_weights_whatever_sign_shift_and_scale_influences_have(gains: dict[str, float]) -> None:
+    study = planted_study(3)
+    expected = softmax(np.log(study.proportional().array(study.names)) + 1.5 * np.sqrt(1.5) * np.array([1, 0, -1]))
+    assert weights(
+        InfDDS(beta=1.5, fade=0.0), study, rounds(InfDDS(beta=1.5, fade=0.0), study, gains, 4)
+    ) == pytest.approx(expected)
+
+
+def test_kl_forgets_what_influences_once_were() -> None:
+    study = planted_study(3)
+    searcher, gains = InfDDS(), {"s0": 0.3, "s1": 0.2, "s2": 0.1}
+    trials = rounds(searcher, study, {"s0": -9.0, "s1": 0.0, "s2": 9.0}, 3)
+    state = searcher.fold(study, trials)
+    for number in range(3, 80):
+        trial = answered(study, searcher.propose(state, study, study.rng(number)), number, gains)
+        state = searcher.update(state, study, trial)
+    assert state.weights == pytest.approx(weights(searcher, study, rounds(searcher, study, gains, 3)), abs=1e-4)
+
+
+def test_reinforce_in_expectation_ends_on_the_best_source() -> None:
+    study = planted_study(4)
+    searcher = InfDDS(policy="reinforce_expected", prior="uniform")
+    gains = {"s0": 0.5, "s1": 0.3, "s2": 0.1, "s3": 0.1}
+    path = [weights(searcher, study, rounds(searcher, study, gains, count))[0] for count in (0, 50, 400)]
+    assert path[0] == pytest.approx(0.25) and path == sorted(path) and path[-1] > 0.95
+
+
 def test_kl_settles_at_the_prior_times_exp_beta_z() -> None:
     study = planted_study(3)
-    trials = rounds(InfDDS(beta=1.5), study, {"s0": 0.3, "s1": 0.2, "s2": 0.1}, 5)
+    trials = rounds(InfDDS(beta=1.5, fade=0.0), study, {"s0": 0.3, "s1": 0.2, "s2": 0.1}, 5)
     z = np.sqrt(1.5) * np.array([1, 0, -1])
     prior = study.proportional().array(study.names)
-    assert weights(InfDDS(beta=1.5), study, trials) == pytest.approx(softmax(np.log(prior) + 1.5 * z))
+    assert weights(InfDDS(beta=1.5, fade=0.0), study, trials) == pytest.approx(softmax(np.log(prior) + 1.5 * z))
 
 
 def test_influences_are_averaged_over_rounds() -> None:
@@ -133,16 +180,56 @@ def test_influences_are_averaged_over_rounds() -> None:
     assert notes["visits"] == [2, 2]
 
 
+def after_one_round(searcher: InfDDS, gains: dict[str, float], error: float) -> np.ndarray:
+    study = planted_study(len(gains), targets=1)
+    first = searcher.suggest(study, [], study.rng(0))
+    return weights(searcher, study, [answered(study, first, 0, gains, error)])
+
+
 def test_noise_of_the_size_of_the_differences_damps_them() -> None:
-    study = planted_study(2, targets=1)
-    sharp, dull = (
-        weights(
-            InfDDS(), study, [answered(study, InfDDS().suggest(study, [], study.rng(0)), 0, {"s0": 0.2, "s1": 0.1}, e)]
-        )
-        for e in (0.0, 0.5)
-    )
-    prior = study.proportional()["s0"]
-    assert sharp[0] > 0.9 and prior < dull[0] < prior + 0.1
+    sharp, dull = (after_one_round(InfDDS(), {"s0": 0.2, "s1": 0.1}, error) for error in (0.0, 0.5))
+    prior = 0.4  # 100 and 150 rows
+    assert sharp[0] > 0.9 and prior < dull[0] < prior + 0.15
+
+
+def test_the_prior_fades_as_far_as_the_influences_are_clear() -> None:
+    gains = {"s0": 0.1, "s1": 0.3, "s2": 0.2}  # 100, 150 and 200 rows
+    variance = np.var([0.1, 0.3, 0.2])
+    z = np.sqrt(1.5) * np.array([-1, 1, 0])
+    for fade, error in ((1.0, 0.0), (0.5, 0.0), (1.0, 0.03), (0.0, 0.0)):
+        left = 1 - fade * (1 - error**2 / variance)
+        found = after_one_round(InfDDS(beta=1.0, fade=fade), gains, error)
+        assert found == pytest.approx(softmax(left * np.log([2, 3, 4]) + z)), (fade, error)
+
+
+def test_the_prior_stays_until_every_source_has_been_probed() -> None:
+    study = planted_study(4, targets=1)
+    searcher = InfDDS(probes=2)
+    path = [
+        weights(searcher, study, rounds(searcher, study, {"s0": 0.4, "s1": 0.3, "s2": 0.2, "s3": 0.1}, count))
+        for count in (1, 2)
+    ]
+    prior = study.proportional().array(study.names)
+    probed = searcher.suggest(study, [], study.rng(0)).probe
+    assert probed is not None
+    others = [index for index, name in enumerate(study.names) if name not in probed.sources]
+    assert path[0][others[0]] / path[0][others[1]] == pytest.approx(prior[others[0]] / prior[others[1]])
+    assert path[1].tolist() == sorted(path[1], reverse=True)
+
+
+def test_a_probe_takes_a_twentieth_of_a_fresh_run_and_a_sample_of_dev() -> None:
+    study = planted_study(3)
+    study = replace(study, proxy=replace(study.proxy, steps=300))
+    probe = InfDDS().suggest(study, [], study.rng(0)).probe
+    assert probe is not None and (probe.steps, probe.queries, probe.negatives) == (15, 48, 48)
+    whole = InfDDS(queries=None, probe_steps=2).suggest(study, [], study.rng(0)).probe
+    assert whole is not None and (whole.steps, whole.queries, whole.negatives) == (2, None, 0)
+
+
+def test_progress_is_scored_in_every_so_manieth_round() -> None:
+    study, searcher = planted_study(3), InfDDS(score_every=3)
+    trials = rounds(searcher, study, {"s0": 0.3, "s1": 0.2, "s2": 0.1}, 7)
+    assert [trial.proposal.scored for trial in trials] == [False, False, True, False, False, True, False]
 
 
 def test_reinforce_works_on_influences_divided_by_their_mean_size() -> None:
@@ -216,11 +303,13 @@ def test_a_linear_merge_has_no_temperature() -> None:
     assert [trial.proposal.probe.temperature for trial in trials if trial.proposal.probe] == [None, None]
 
 
-def test_a_fixed_keep_level_is_held_and_open_ones_keep_everything() -> None:
-    study = planted_study(3, space=Space(levels={"s0": (0.5,), "s1": (0.5, 1.0)}))
+def test_a_keep_level_without_a_choice_is_held_and_not_probed() -> None:
+    study = planted_study(3, space=Space(levels={"s0": (0.5,)}))
     trials = explore(InfDDS(), World(study), 3)
     recipes = [trial.proposal.recipe for trial in trials[1:]] + [InfDDS().recommend(study, trials)]
     assert all(dict(recipe.pruning.kept) == {"s0": 0.5} for recipe in recipes)
+    assert all(trial.proposal.probe.levels == () for trial in trials[1:] if trial.proposal.probe)
+    assert all("arms" not in trial.proposal.notes for trial in trials[1:])
 
 
 def test_the_recommendation_is_the_mean_over_the_last_half_of_the_rounds() -> None:

@@ -6,7 +6,8 @@ import pytest
 from planted import World, explore, finish, planted_study, recommended, with_last
 from sphere import best, distinct, history, live_best
 
-from mixtune.searchers.optuna import TPE, distributions, frozen_trial
+from mixtune.searchers.blackbox import Point
+from mixtune.searchers.optuna import GP, TPE, ToldTrial, distributions, frozen_trial
 from mixtune.space import SimplexMapping, Space
 from mixtune.trial import Measurement, Trial, TrialState
 
@@ -95,6 +96,53 @@ def test_optuna_is_told_every_state(
     told = frozen_trial(trial, distributions(study))
     assert (told.state.name, told.value if told.state.name != "PRUNED" else None) == (expected, value)
     assert told.intermediate_values == ({50: 0.3} if state is TrialState.PRUNED else {})
+
+
+def test_optuna_is_told_every_rung() -> None:
+    study = planted_study(2)
+    trial = explore(TPE(), World(study), 1)[1]
+    rungs = {10: 0.2, 30: 0.3}
+    ended = replace(trial, state=TrialState.PRUNED, measurement=Measurement(step=30, score=0.3, rungs=rungs))
+    whole = replace(trial, measurement=Measurement(step=300, score=0.4, rungs=rungs))
+    for told in (frozen_trial(each, distributions(study)) for each in (ended, whole)):
+        assert told.intermediate_values == rungs
+
+
+def test_tpe_takes_an_ended_run_for_worse_than_every_complete_one_however_its_rung_scored() -> None:
+    study, searcher = planted_study(5), TPE(n_startup_trials=3)
+    trials = explore(searcher, World(study), 12)[1:]
+
+    def proposed(measurement: Measurement, state: TrialState) -> list[Point]:
+        history = with_last(trials, state, measurement)
+        return [searcher.point(study, history, np.random.default_rng(seed)) for seed in range(5)]
+
+    ended = proposed(Measurement(step=10, score=0.99), TrialState.PRUNED)
+    assert ended == proposed(Measurement(score=-9.0), TrialState.COMPLETE)
+    assert ended != proposed(Measurement(score=0.99), TrialState.COMPLETE)
+
+
+@pytest.mark.parametrize("searcher", [TPE(n_startup_trials=3), GP(n_startup_trials=3)])
+def test_a_study_rebuilt_without_deep_copies_proposes_what_a_copied_one_proposes(
+    searcher: TPE | GP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = planted_study(6, space=Space(levels={"s0": (0.25, 0.5, 1.0)}))
+    trials = explore(TPE(n_startup_trials=3), World(study), 15)
+    trials[7] = replace(trials[7], state=TrialState.FAILED, measurement=None)
+    trials[9] = replace(trials[9], state=TrialState.PRUNED, measurement=Measurement(step=5, score=0.1))
+    shallow = [searcher.suggest(study, trials, study.rng(n)) for n in range(5)]
+    monkeypatch.delattr(ToldTrial, "__deepcopy__")
+    assert [searcher.suggest(study, trials, study.rng(n)) for n in range(5)] == shallow
+
+
+def test_telling_optuna_leaves_what_it_was_told_alone() -> None:
+    study = planted_study(3)
+    trials = explore(TPE(n_startup_trials=2), World(study), 6)[1:]
+    space = distributions(study)
+    told = [frozen_trial(trial, space) for trial in trials]
+    live = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0))
+    live.add_trials(told)
+    live.ask(space)
+    assert told == [frozen_trial(trial, space) for trial in trials] and space == distributions(study)
 
 
 def test_optunas_log_level_is_left_as_it_was() -> None:

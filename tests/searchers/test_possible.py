@@ -51,7 +51,11 @@ def test_keep_levels_that_leave_no_mixture_are_refused_whichever_comes_first(sea
 
 
 def test_keep_levels_do_not_matter_where_they_are_not_searched() -> None:
-    require_possible(tight(max_epochs=2.1, levels={"s2": (1.0, 0.5)}), InfDDS())
+    require_possible(tight(max_epochs=2.1, levels={"s2": (1.0, 0.5)}), Uniform())
+
+
+def test_keep_levels_are_searched_by_guided_search_too() -> None:
+    assert "at the lowest keep levels" in refused(tight(max_epochs=2.1, levels={"s2": (1.0, 0.5)}), InfDDS())
 
 
 def test_a_prior_that_is_not_there_is_refused() -> None:

@@ -1,4 +1,5 @@
 import pytest
+from planted import planted_study
 from searcher_contract import FoldSearcherContract, SearcherContract
 
 from mixtune.errors import ConfigError
@@ -9,11 +10,12 @@ from mixtune.searchers.cmaes import CMAES
 from mixtune.searchers.neighbours import Neighbours
 from mixtune.searchers.optuna import GP, TPE
 from mixtune.searchers.qmc import QMC
-from mixtune.study import Search
+from mixtune.space import Space
+from mixtune.study import Search, Study
 
 
 class TestUniform(SearcherContract):
-    bounded = False
+    floored = False
 
     @pytest.fixture
     def searcher(self) -> Searcher:
@@ -21,7 +23,7 @@ class TestUniform(SearcherContract):
 
 
 class TestProportional(SearcherContract):
-    bounded = False
+    floored = False
 
     @pytest.fixture
     def searcher(self) -> Searcher:
@@ -29,7 +31,7 @@ class TestProportional(SearcherContract):
 
 
 class TestTemperature(SearcherContract):
-    bounded = False
+    floored = False
 
     @pytest.fixture
     def searcher(self) -> Searcher:
@@ -37,7 +39,7 @@ class TestTemperature(SearcherContract):
 
 
 class TestExpert(SearcherContract):
-    bounded = False
+    floored = False
 
     @pytest.fixture
     def searcher(self) -> Searcher:
@@ -90,6 +92,17 @@ class TestInfDDSWithSoftmaxMerge(FoldSearcherContract):
     @pytest.fixture
     def searcher(self) -> Searcher:
         return InfDDS(prior="expert", reptile="softmax", probes=3, steps=0)
+
+
+class TestInfDDSWithKeepLevels(FoldSearcherContract):
+    @pytest.fixture(params=[1, 2, 25])
+    def study(self, request: pytest.FixtureRequest) -> Study:
+        space = Space(levels={"s0": (0.25, 0.5, 1.0)}, shared_levels=(0.5, 1.0))
+        return planted_study(request.param, targets=min(2, request.param), space=space)
+
+    @pytest.fixture
+    def searcher(self) -> Searcher:
+        return InfDDS()
 
 
 def test_the_registry_is_sorted_and_named_after_its_classes() -> None:

@@ -78,3 +78,50 @@ def test_a_broken_embedding_shows_in_the_loss() -> None:
     pool = DevPool("t", prepared, prepared.signal)
     q[2, 0] = np.nan
     assert np.isnan(pool.losses(q[pool.used], d[pool.positions], 0.05)[1])
+
+
+def sampled_by_hand(prepared: PreparedTarget, q: np.ndarray, d: np.ndarray, pool: DevPool, row: int) -> float:
+    """The loss of a sampled pool's query, for whichever of its positives gives the value nearest to the pool's."""
+    split, query = prepared.dev, int(pool.used[row])
+    own = slice(split.starts[query], split.starts[query + 1])
+    positives = [int(j) for j, g in zip(split.judged[own], split.grades[own], strict=True) if g > 0]
+    drawn = [j for j in positives if j in pool.positions]
+    rest = [int(j) for j in pool.positions if int(j) not in positives]
+    values = []
+    for p in drawn:
+        scores = [float(q[query].astype(float) @ d[j].astype(float)) / 0.05 for j in [p, *rest]]
+        values.append(math.log(sum(map(math.exp, scores))) - scores[0])
+    found = pool.losses(q[pool.used], d[pool.positions], 0.05)[row]
+    return min(values, key=lambda value: abs(value - found))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_sampled_pool_tells_one_positive_from_the_other_positives_and_the_sampled_documents(seed: int) -> None:
+    prepared, q, d = target(seed)
+    everyone = np.ones(9, dtype=bool)
+    pool = DevPool.sampled("t", prepared, everyone, queries=5, negatives=4, rng=np.random.default_rng(seed))
+    assert len(pool.used) == 5
+    assert len(pool.documents) <= 5 + 4
+    losses = pool.losses(q[pool.used], d[pool.positions], 0.05)
+    assert losses == pytest.approx([sampled_by_hand(prepared, q, d, pool, row) for row in range(5)], rel=1e-9)
+
+
+def test_a_sampled_pool_is_the_same_for_the_same_generator_and_another_for_another() -> None:
+    prepared, _, _ = target(queries=40)
+    first, again, other = (
+        DevPool.sampled("t", prepared, prepared.signal, queries=8, negatives=4, rng=np.random.default_rng(seed))
+        for seed in (1, 1, 2)
+    )
+    assert np.array_equal(first.used, again.used) and np.array_equal(first.positions, again.positions)
+    assert not np.array_equal(first.used, other.used)
+    assert prepared.signal[first.used].all()
+
+
+def test_over_many_draws_a_sampled_pool_uses_every_query_and_every_positive_alike() -> None:
+    prepared, _, _ = target(queries=6)
+    everyone, rng = np.ones(6, dtype=bool), np.random.default_rng(0)
+    seen = np.zeros(6)
+    for _ in range(600):
+        seen[DevPool.sampled("t", prepared, everyone, queries=2, negatives=1, rng=rng).used] += 1
+    assert seen[5] == 0, "the last query has no positive"
+    assert seen[:5] == pytest.approx(np.full(5, 240), abs=5 * (600 * 0.4 * 0.6) ** 0.5)

@@ -9,7 +9,7 @@ from mixtune.errors import TrainingError
 from mixtune.training.devloss import DevPool
 from mixtune.training.encodings import Encodings
 from mixtune.training.run import Run
-from mixtune.training.signals import RoundEnd, dev_losses, end_round, influence_of
+from mixtune.training.signals import RoundEnd, dev_losses, end_round, influence_of, probe_pools
 from mixtune.trial import Probe
 
 TABLE, PREPARED = synthetic()
@@ -153,4 +153,16 @@ def test_the_cost_counts_every_probe_step_and_every_dev_loss() -> None:
     dim, batch = 16, 16
     step = 2 * batch * 4 * dim * dim + 3 * 2 * batch * batch * dim
     measure = sum(2 * dim * dim * (len(p.queries) + len(p.documents)) + 2 * dim * p.products for p in POOLS.values())
-    assert end.flops == pytest.approx(3 * 2 * step + 4 * measure)
+    assert end.probe_flops == pytest.approx(3 * 2 * step)
+    assert end.dev_flops == pytest.approx(4 * measure)
+
+
+def test_influence_can_be_measured_on_a_sample_of_dev_that_each_round_draws_anew() -> None:
+    probe = Probe(("good", "bad"), steps=1, queries=2, negatives=3)
+    first, again, other = (probe_pools(PREPARED, probe, seed) for seed in (1, 1, 2))
+    for name, target in PREPARED.targets.items():
+        assert len(first[name].queries) == 2 and target.signal[first[name].used].all()
+        assert np.array_equal(first[name].used, again[name].used)
+    assert any(not np.array_equal(first[name].positions, other[name].positions) for name in first)
+    whole = probe_pools(PREPARED, Probe(("good",), steps=1), 1)
+    assert {name: pool.used.tolist() for name, pool in whole.items()} == {n: p.used.tolist() for n, p in POOLS.items()}

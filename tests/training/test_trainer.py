@@ -20,7 +20,8 @@ from mixtune.target import Target
 from mixtune.training.base import Task, Trainer
 from mixtune.training.devloss import DevPool
 from mixtune.training.models import resolve
-from mixtune.training.trainer import EncoderTrainer, kept_rows, run_trial
+from mixtune.training.pruning import kept_rows
+from mixtune.training.trainer import EncoderTrainer, run_trial
 from mixtune.trial import Measurement, Probe, Proposal, Role
 
 TABLE, PREPARED = synthetic()
@@ -87,7 +88,7 @@ def test_exposure_adds_up_along_a_chain(tmp_path: Path) -> None:
 
 def test_pruning_keeps_the_best_pairs_and_ties_by_order() -> None:
     pairs = replace(PREPARED.sources["good"], similarity=np.array([0.1, 0.9, 0.5, 0.5, np.nan] * 40, dtype=np.float32))
-    kept = kept_rows(pairs, "good", Recipe(Mixture({"good": 1.0}), Pruning({"good": 0.3})))
+    kept = kept_rows(pairs, "good", Pruning({"good": 0.3}))
     assert len(kept) == 60
     assert set(kept[kept % 5 == 1]) == set(range(1, 200, 5))
     assert kept[kept % 5 != 1].tolist() == [5 * (i // 2) + 2 + i % 2 for i in range(20)]

@@ -1,0 +1,13 @@
+"""Which pairs of a source static pruning keeps."""
+
+import numpy as np
+
+from mixtune.recipe import Pruning
+from mixtune.training.prepared import Pairs, Rows
+
+
+def kept_rows(pairs: Pairs, source: str, pruning: Pruning) -> Rows:
+    """Pair numbers that static pruning keeps, in order: the best by base-model cosine, ties by order."""
+    total = len(pairs.queries)
+    best = np.argsort(-pairs.similarity, kind="stable")[: pruning.rows(source, total)]
+    return np.sort(best)
