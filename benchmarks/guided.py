@@ -55,17 +55,18 @@ WHOLE = {"queries": None, "score_every": 1}
 
 SETTINGS = {
     "defaults": infdds(),
-    "as before: whole dev, 2 probe steps, beta 1.5, fixed prior": infdds(**WHOLE, probe_steps=2, beta=1.5, fade=0.0),
+    "as before: whole dev, 2 probe steps, beta 1.5, fade 0": infdds(**WHOLE, probe_steps=2, beta=1.5, fade=0.0),
     "fade 0": infdds(fade=0.0),
-    "fade 0, beta 1.5": infdds(fade=0.0, beta=1.5),
-    "fade 0, beta 5": infdds(fade=0.0, beta=5.0),
+    "fade 0, prior uniform": infdds(fade=0.0, prior="uniform"),
     "beta 1.5": infdds(beta=1.5),
+    "beta 2": infdds(beta=2.0),
     "beta 5": infdds(beta=5.0),
-    "8 probe steps": infdds(probe_steps=8),
-    "32 probe steps": infdds(probe_steps=32),
+    "rate 0.15": infdds(rate=0.15),
+    "10 probe steps": infdds(probe_steps=10),
+    "15 probe steps": infdds(probe_steps=15),
+    "40 dev queries, 32 documents": infdds(queries=40, negatives=32),
+    "64 dev queries, 32 documents, 24 probe steps": infdds(queries=64, negatives=32, probe_steps=24),
     "all sources probed in each round": infdds(probes=16),
-    "32 dev queries": infdds(queries=32),
-    "prior uniform, fade 0": infdds(prior="uniform", fade=0.0),
 }
 
 POLICIES = {

@@ -26,6 +26,12 @@ def running_mean(mean: npt.ArrayLike, value: npt.ArrayLike, *, first: npt.ArrayL
     return np.asarray(np.where(first, new, old + rate * (new - old)))
 
 
+def running_error(error: npt.ArrayLike, value: npt.ArrayLike, *, first: npt.ArrayLike, rate: float = 0.3) -> FloatArray:
+    """Standard error of a running_mean whose values have independent errors: it falls as values come in."""
+    old, new = np.asarray(error, dtype=np.float64), np.asarray(value, dtype=np.float64)
+    return np.asarray(np.where(first, new, np.hypot((1 - rate) * old, rate * new)))
+
+
 def standardise(influence: npt.ArrayLike, error: npt.ArrayLike, importance: npt.ArrayLike) -> FloatArray:
     """Standardised influence z of P sources on N targets, shape (P,), each within [-2, 2].
 

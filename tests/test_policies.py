@@ -13,6 +13,7 @@ from mixtune.policies import (
     kl,
     reinforce_expected,
     reinforce_sum,
+    running_error,
     running_mean,
     softmax,
     standardise,
@@ -187,6 +188,17 @@ def test_exponential_weights_end_on_the_best_source() -> None:
 @pytest.mark.parametrize("rewards", [[0.1, 0.1, 0.1], [np.nan, 0.3, np.nan], [np.nan] * 3])
 def test_exponential_weights_stay_where_nothing_differs(rewards: list[float]) -> None:
     assert exponential([0.1, 0.2, 0.3], rewards).tolist() == [0.1, 0.2, 0.3]
+
+
+def test_the_error_of_a_running_mean_of_independent_values_falls() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal((12, 20_000))
+    mean, error = noise[0], np.ones(1)
+    for value in noise[1:]:
+        mean = running_mean(mean, value, first=False, rate=0.3)
+        error = running_error(error, np.ones(1), first=False, rate=0.3)
+    assert error[0] == pytest.approx(mean.std(), rel=0.02)
+    assert running_error([5.0], [0.2], first=True).tolist() == [0.2]
 
 
 def test_clarity_is_the_share_of_the_spread_that_is_not_noise() -> None:

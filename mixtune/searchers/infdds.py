@@ -17,6 +17,7 @@ from mixtune.policies import (
     kl,
     reinforce_expected,
     reinforce_sum,
+    running_error,
     running_mean,
     softmax,
     standardise,
@@ -40,8 +41,9 @@ class Chain:
     arms are what can have weight: A of them, one per source where no keep level is open. log_prior, shape (A,), and
     eligible, the names of the arms that can be probed, are those of the start. rounds counts complete rounds, parent
     is the number of the last one. left holds the arms still to come in the running cycle of probes. psi is the log of
-    the policy's weights, shape (A,). influence and error are running means per target, shape (A, N): the dev queries
-    are the same in every round, so the error does not fall with more rounds. visits counts the probes of each arm
+    the policy's weights, shape (A,). influence and error are running means per target, shape (A, N), and their
+    standard errors: these fall with more rounds where each draws its dev queries anew, and stay where all rounds share
+    them. visits counts the probes of each arm
     that gave an answer, z is the standardised influence. spread is the running mean of how far the influences of a
     round lie apart, None before the first. skipped says that the last round changed no weight for want of any gain,
     dropped which of its probes gave no finite influence.
@@ -89,7 +91,7 @@ class InfDDS(FoldSearcher[Chain]):
       sources that is not noise; fade 0 keeps it as it is. `reinforce_sum` and `reinforce_expected` are the two readings
       of the paper's rule, with rate `gamma`, on influences divided by their mean size; `exponential` the same on
       standardised influences.
-    - probes per round (None: 8 or all), probe_steps (None: a twentieth of a fresh run's), ordinary steps 10, epsilon 1
+    - probes per round (None: 8 or all), probe_steps (None: a fifteenth of a fresh run's), ordinary steps 10, epsilon 1
       (step of the merge). More steps per probe tell sources apart better than more probes of a step or two.
     - dev evaluation is most of a round's cost unless it is sampled: a round measures influence on `queries` dev queries
       per target with one positive each, the other positives and `negatives` sampled documents, drawn anew in each
@@ -122,7 +124,7 @@ class InfDDS(FoldSearcher[Chain]):
     epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     queries: Annotated[int, Field(ge=2)] | None = 48
     negatives: Annotated[int, Field(ge=0)] = 48
-    score_every: Annotated[int, Field(ge=1)] = 8
+    score_every: Annotated[int, Field(ge=1)] = 10
 
     def start(self, study: Study) -> Chain:
         """The prior, and nothing known.
@@ -161,10 +163,11 @@ class InfDDS(FoldSearcher[Chain]):
             parent=trial.number,
             dropped=tuple(name for name in probed if name not in seen),
         )
-        return self._learn(state, study, seen) if seen else replace(state, skipped=True)
+        sampled = trial.proposal.probe.queries is not None
+        return self._learn(state, study, seen, sampled=sampled) if seen else replace(state, skipped=True)
 
-    def _learn(self, state: Chain, study: Study, seen: Mapping[str, Influence]) -> Chain:
-        """Take in a round's finite influences."""
+    def _learn(self, state: Chain, study: Study, seen: Mapping[str, Influence], *, sampled: bool) -> Chain:
+        """Take in a round's finite influences; sampled says that it drew its dev queries anew."""
         position = {arm.name: index for index, arm in enumerate(state.arms)}
         targets = [target.name for target in study.targets]
         probed = np.array([position[name] for name in seen])
@@ -173,7 +176,8 @@ class InfDDS(FoldSearcher[Chain]):
         noise = np.array([[x.per_target_error.get(t, x.error or 0.0) for t in targets] for x in seen.values()])
         influence, error, visits = state.influence.copy(), state.error.copy(), state.visits.copy()
         influence[probed] = running_mean(influence[probed], gain, first=first, rate=self.rate)
-        error[probed] = running_mean(error[probed], noise, first=first, rate=self.rate)
+        error_of = running_error if sampled else running_mean
+        error[probed] = error_of(error[probed], noise, first=first, rate=self.rate)
         visits[probed] += 1
 
         known, z = visits > 0, np.zeros(len(visits))
@@ -238,7 +242,7 @@ class InfDDS(FoldSearcher[Chain]):
         levels = tuple(arms[name].level for name in names)
         return Probe(
             sources=tuple(arms[name].source for name in names),
-            steps=self.probe_steps or max(2, round(study.proxy.steps / 20)),
+            steps=self.probe_steps or max(2, round(study.proxy.steps / 15)),
             reptile=self.reptile,
             epsilon=self.epsilon,
             temperature=state.spread if self.reptile == "softmax" and state.spread else None,

@@ -217,11 +217,11 @@ def test_the_prior_stays_until_every_source_has_been_probed() -> None:
     assert path[1].tolist() == sorted(path[1], reverse=True)
 
 
-def test_a_probe_takes_a_twentieth_of_a_fresh_run_and_a_sample_of_dev() -> None:
+def test_a_probe_takes_a_fifteenth_of_a_fresh_run_and_a_sample_of_dev() -> None:
     study = planted_study(3)
     study = replace(study, proxy=replace(study.proxy, steps=300))
     probe = InfDDS().suggest(study, [], study.rng(0)).probe
-    assert probe is not None and (probe.steps, probe.queries, probe.negatives) == (15, 48, 48)
+    assert probe is not None and (probe.steps, probe.queries, probe.negatives) == (20, 48, 48)
     whole = InfDDS(queries=None, probe_steps=2).suggest(study, [], study.rng(0)).probe
     assert whole is not None and (whole.steps, whole.queries, whole.negatives) == (2, None, 0)
 
