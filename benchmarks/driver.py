@@ -6,7 +6,9 @@ here what it does under `mixtune run`: proposals and seeds depend on the study a
 
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scenarios import SCENARIOS
@@ -25,7 +27,10 @@ from mixtune.tuning import plan
 
 @dataclass(frozen=True)
 class Found:
-    """What a search recommends, and what it cost: in fresh runs, and FLOPs by what they were spent on."""
+    """What a search recommends, and what it cost: in fresh runs, and FLOPs by what they were spent on.
+
+    influence is, of a guided search, target -> source -> mean influence over the rounds that probed the source.
+    """
 
     recipe: Recipe
     runs: float
@@ -34,6 +39,7 @@ class Found:
     probe: float = 0.0
     dev: float = 0.0
     seconds: float = 0.0
+    influence: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 class Driver:
@@ -88,6 +94,7 @@ class Driver:
             probe=sum(cost.probe for cost in paid),
             dev=sum(cost.dev for cost in paid),
             seconds=sum(cost.seconds for cost in paid),
+            influence=influences(trials),
         )
 
     def judge(self, study: Study, recipe: Recipe, replicate: int) -> Outcome:
@@ -107,3 +114,16 @@ class Driver:
             None if parent is None else folder / str(parent),
         )
         return self.trainer.train(study, task, lambda step, score: None)
+
+
+def influences(trials: Iterable[Trial]) -> dict[str, dict[str, float]]:
+    """Target -> source -> mean influence over all probes."""
+    seen: defaultdict[str, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for trial in trials:
+        for source, found in (trial.measurement.influence if trial.measurement else {}).items():
+            for target, value in found.per_target.items():
+                seen[target][source].append(value)
+    return {
+        target: {source: sum(values) / len(values) for source, values in sorted(by_source.items())}
+        for target, by_source in seen.items()
+    }

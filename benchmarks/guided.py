@@ -50,6 +50,8 @@ SEARCHES = {
     "infdds, prior expert": infdds(prior="expert"),
 }
 
+TRANSFER = {label: SEARCHES[label] for label in ("neighbours", "tpe", "infdds")}
+
 WHOLE = {"queries": None, "score_every": 1}
 """Measured on all dev queries, with 256 sampled documents, and scored in each round."""
 
@@ -137,7 +139,7 @@ def known(job: Job, study: Study) -> Recipe:
 
 def jobs_of(given: argparse.Namespace) -> Iterator[Job]:
     """All runs behind a table."""
-    searches = {"search": SEARCHES, "settings": SETTINGS, "policies": POLICIES, "transfer": SEARCHES}[given.table]
+    searches = {"search": SEARCHES, "settings": SETTINGS, "policies": POLICIES, "transfer": TRANSFER}[given.table]
     for scenario in given.scenarios:
         knowns = ["proportional", "uniform", *(["oracle"] if SCENARIOS[scenario].oracle else [])]
         knowns += ["expert"] if given.table in ("search", "transfer") else []
@@ -205,6 +207,15 @@ def print_table(scenario: str, lines: Iterable[Mapping[str, Any]], against: Sequ
         print(f"| {label} | {' | '.join(cells)} |")
 
 
+def print_influences(lines: Iterable[Mapping[str, Any]]) -> None:
+    """Which sources guided search found helpful for each target: mean influence, in thousandths, best first."""
+    rows = [line["found"]["influence"] for line in lines if line["found"].get("influence")]
+    for target in rows[0] if rows else ():
+        means = {name: np.mean([row[target][name] for row in rows if name in row[target]]) for name in rows[0][target]}
+        ranked = sorted(means, key=lambda name: -means[name])
+        print(f"\ninfluence on {target}: {', '.join(f'{name} {means[name] * 1e3:+.1f}' for name in ranked)}")
+
+
 def said(found: Interval) -> str:
     """A difference with its interval, in thousandths."""
     return f"{found.value * 1e3:+.1f} [{found.low * 1e3:+.1f}, {found.high * 1e3:+.1f}]"
@@ -227,12 +238,14 @@ def main() -> None:
     given.scenarios = given.scenarios or chosen
     given.seeds = given.seeds or {"search": 12, "transfer": 3}.get(given.table, 4)
     lines = finish(list(jobs_of(given)), given.out, given.jobs).values()
-    against = ["proportional", "random", "tpe"] if given.table in ("search", "transfer") else ["proportional"]
+    others = {"search": ["random", "tpe"], "transfer": ["tpe"]}.get(given.table, [])
     print(
         f"proxy {given.trainable}, {given.runs:g} fresh runs, {given.judges} judging seeds; differences in thousandths"
     )
     for scenario in given.scenarios:
-        print_table(scenario, lines, against)
+        print_table(scenario, lines, ["proportional", *others])
+    if given.table == "transfer":
+        print_influences(lines)
 
 
 if __name__ == "__main__":
