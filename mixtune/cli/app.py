@@ -13,8 +13,10 @@ import typer
 from mixtune.cli.check import check
 from mixtune.cli.database import remove, upgrade
 from mixtune.cli.exporting import export
+from mixtune.cli.init import init
 from mixtune.cli.reading import best, ls, show, trials
 from mixtune.cli.running import resume, run
+from mixtune.cli.sources import sources
 from mixtune.errors import MixtuneError
 
 ABOUT = """Tune the training mixture of a text retriever: how much of each source it should train on.
@@ -55,6 +57,8 @@ def create_app() -> typer.Typer:
     app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.callback(help=ABOUT)(_mixtune)
     commands: dict[str, Callable[..., None]] = {
+        "init": init,
+        "sources": sources,
         "check": check,
         "run": run,
         "resume": resume,

@@ -1,30 +1,37 @@
 """The check command."""
 
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
 from pydantic import JsonValue as Json
 from rich.console import Console
 
+from mixtune.cli.memory import require_memory
 from mixtune.cli.options import AsJson, File, print_json
+from mixtune.cli.parts import parts_of
 
 if TYPE_CHECKING:
     from mixtune.cli.forecast import Forecast
 
 
-def check(file: File, as_json: AsJson = False) -> None:
+def check(context: typer.Context, file: File, as_json: AsJson = False) -> None:
     """Look before running: rows, epochs, cost and disk of a study file. Runs no model.
 
     Reads and tokenises the data, which the run then need not do. Refuses what cannot work.
     """
-    from mixtune.cli.forecast import forecast
     from mixtune.config import home, load
 
     study, place = load(file).study, home().ready()
-    with _progress() as progress:
+    require_memory(study.budget.workers, parts_of(context).memory())
+
+    from mixtune.cli.forecast import forecast  # loads the model libraries, which a broken file need not wait for
+
+    with progress_line() as progress:
         found = forecast(study, place.cache, _free, progress)
     if as_json:
         print_json(_document(found))
@@ -40,7 +47,7 @@ def _free(folder: Path) -> int:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
+def progress_line() -> Iterator[Callable[[str, int, int], None]]:
     """Say on a terminal what is being read; stay quiet elsewhere."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -83,9 +90,10 @@ def _tell(found: "Forecast", file: Path) -> None:
         f"Encoding       {flops(found.encoding)}, {found.new:,} of {found.texts:,} texts are new",
         f"Disk           {found.disk / 1e6:,.0f} MB in the cache",
         *(f"Note: {note}" for note in found.notes),
-        f"\nNothing is in the way. Next: mixtune run {file}",
     ):
         console.print(line, markup=False, highlight=False)
+    next_step = f"\nNothing is in the way. Next: mixtune run {shlex.quote(str(file))}"
+    console.print(next_step, markup=False, highlight=False, soft_wrap=True)
 
 
 def _document(found: "Forecast") -> Json:
@@ -98,6 +106,8 @@ def _document(found: "Forecast") -> Json:
                 "rows": facts.rows,
                 "unique_queries": facts.unique_queries,
                 "tokens_per_pair": facts.tokens_per_pair,
+                "sha256": facts.sha256,
+                "revision": facts.revision,
                 "proportional": proportional[name],
                 "proxy_epochs": found.proxy_epochs[name],
                 "final_epochs": found.final_epochs[name],
@@ -110,6 +120,7 @@ def _document(found: "Forecast") -> Json:
                 "dev_queries": each.dev_queries,
                 "dev_documents": each.dev_pool,
                 "test_queries": each.test_queries,
+                "sha256": each.sha256,
             }
             for name, each in study.prepared.targets.items()
         },

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mixtune.cli.completion import export_formats
 from mixtune.cli.options import Db, Name, database, hint
 from mixtune.cli.parts import parts_of
 from mixtune.cli.reading import summary_of
@@ -17,7 +18,9 @@ def export(
     context: typer.Context,
     name: Name,
     out: Annotated[Path, typer.Option("--out", help="File or folder to write.", show_default=False)],
-    form: Annotated[str, typer.Option("--format", help="mixture or sentence-transformers.")] = "mixture",
+    form: Annotated[
+        str, typer.Option("--format", help="mixture or sentence-transformers.", autocompletion=export_formats)
+    ] = "mixture",
     db: Db = None,
 ) -> None:
     """Write the best recipe of a study for the trainer that you use."""

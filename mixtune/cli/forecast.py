@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixtune.errors import DataError
+from mixtune.feasible import require_mixture, with_rows
 from mixtune.searchers import InfDDS, Searcher, make
 from mixtune.searchers.baselines import Baseline, baseline_recipes
 from mixtune.searchers.neighbours import Neighbours
@@ -19,10 +20,10 @@ from mixtune.target import TargetFacts
 from mixtune.training.base import Progress
 from mixtune.training.cost import fresh_run_flops, search_flops
 from mixtune.training.data import read_source, read_target
-from mixtune.training.examples import dev_signal, split_of
+from mixtune.training.examples import dev_signal, pairs_of, split_of
 from mixtune.training.features import FeatureTable
 from mixtune.training.models import load, resolve
-from mixtune.training.prepare import NEGATIVES, frozen_layers, used_rows
+from mixtune.training.prepare import NEGATIVES, frozen_layers, require_teacher, used_rows
 from mixtune.training.prepared import Floats, Pairs, Prepared, PreparedTarget, Rows
 from mixtune.training.proxy import FullProxy, open_proxy
 from mixtune.training.texts import SourceText, TargetText
@@ -95,18 +96,20 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
     for target in study.targets:
         progress("reading", len(sources) + len(targets), total)
         targets[target.name] = read_target(target, cache)
+    require_mixture(with_rows(study, {name: len(text) for name, text in sources.items()}))
 
     def rows(texts: Sequence[str]) -> Rows:
         return table.add(texts, progress)[0]
 
-    pairs = {
-        name: Pairs(rows(text.queries), rows(text.documents), np.arange(len(text)), np.zeros(len(text), np.float32))
-        for name, text in sources.items()
-    }
+    pairs = {name: _pairs(text, rows) for name, text in sources.items()}
+    require_teacher(study, pairs)
     tasks = {target.name: _task(target.name, target.pool, targets[target.name], rows) for target in study.targets}
     prepared = Prepared(pairs, tasks)
-    base = load(model, study.proxy.max_length)
-    dim = base.get_embedding_dimension() or 0
+    used, layers = used_rows(prepared), frozen_layers(study)
+    cached = table.have(used) if layers is None else table.have(used) & table.have(used, layers)
+    new = used[~cached]
+    base = load(model, study.proxy.max_length) if len(new) else None
+    dim = table.embeddings.shape[1] if base is None else base.get_embedding_dimension() or 0
     lengths = _Lengths(table.lengths, dim)
     facts = {
         name: SourceFacts(
@@ -114,6 +117,7 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
             unique_queries=len(set(text.queries)),
             tokens_per_pair=float((table.lengths[pairs[name].queries] + table.lengths[pairs[name].documents]).mean()),
             sha256=text.sha256,
+            revision=text.revision,
         )
         for name, text in sources.items()
     }
@@ -134,10 +138,6 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
     study = replace(study, preparation=Preparation("", facts, target_facts, unit, model.fingerprint))
     searcher = make(study.search)
     require_possible(study, searcher)
-    used, layers = used_rows(prepared), frozen_layers(study)
-    cached = table.have(used) if layers is None else table.have(used) & table.have(used, layers)
-    new = used[~cached]
-    encoder = FullProxy(lengths, base, study.proxy.precision)
     disk = len(new) * 4 * dim + (2 * dim * int(lengths.lengths[new].sum()) if layers is not None else 0)
     room = free(cache)
     if disk > room:
@@ -149,7 +149,7 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
         study=study,
         texts=len(used),
         new=len(new),
-        encoding=encoder.encode_flops(new) if len(new) else 0.0,
+        encoding=0.0 if base is None else FullProxy(lengths, base, study.proxy.precision).encode_flops(new),
         search=_search_flops(study, searcher, dev),
         judging=(unit + test) * (len(baseline_recipes(study)) + 1) * study.final.seeds + dev + test,
         disk=disk,
@@ -178,6 +178,14 @@ def _search_flops(study: Study, searcher: Searcher, dev: float) -> float:
     probes, steps = (len(probe.sources), probe.steps) if probe is not None else (0, 0)
     each = probes * (steps * step + dev) + dev
     return min(most, each * budget.trials + searcher.steps * step * (budget.trials - 1))
+
+
+def _pairs(text: SourceText, rows: Callable[[Sequence[str]], Rows]) -> Pairs:
+    """A source's pairs without similarities, which no cost depends on."""
+    queries, documents = rows(text.queries), rows(text.documents)
+    negatives = rows([negative for own in text.negatives for negative in own])
+    nothing = np.broadcast_to(np.zeros(1, dtype=np.float32), (1 + int(max(queries.max(), documents.max())), 1))
+    return pairs_of(text, queries, documents, negatives, nothing)
 
 
 def _task(name: str, pool: int, text: TargetText, rows: Callable[[Sequence[str]], Rows]) -> PreparedTarget:

@@ -1,7 +1,7 @@
 """Watching a study run: a live table on a terminal, a line per event elsewhere."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mixtune.cli.pace import Pace
-from mixtune.cli.trialtable import COLOURS, SOURCES_SHOWN, legend, role_name
+from mixtune.cli.trialtable import COLOURS, SOURCES_SHOWN, legend, role_name, state_name
 from mixtune.report.tables import add_columns, duration, flops, plain_table, scaled, spark
 from mixtune.store.base import StudyRecord
+from mixtune.study import Study
 from mixtune.trial import Trial, TrialState, headline
 
 if TYPE_CHECKING:
@@ -23,14 +24,17 @@ if TYPE_CHECKING:
 RECENT = 12
 """Trials in the live table."""
 
+SHOWN = 0.1
+"""Seconds left below which nothing is said of them."""
+
 
 @contextmanager
-def watching(console: Console, record: StudyRecord) -> Iterator["Listener"]:
-    """A listener for this console: a live view on a terminal, else plain lines."""
-    if not console.is_terminal:
-        yield PlainListener(console)
+def watching(console: Console, record: StudyRecord, held: Iterable[Trial] = ()) -> Iterator["Listener"]:
+    """A listener for this console: a live view on a terminal, else plain lines. held are the trials so far."""
+    if not console.is_interactive:
+        yield PlainListener(console, held)
         return
-    view = LiveView(record)
+    view = LiveView(record, held)
     with Live(view, console=console, refresh_per_second=4, transient=True):
         yield view
 
@@ -38,13 +42,14 @@ def watching(console: Console, record: StudyRecord) -> Iterator["Listener"]:
 class LiveView:
     """What is going on: preparation, then the newest trials with their progress, score, cost and weights."""
 
-    def __init__(self, record: StudyRecord) -> None:
+    def __init__(self, record: StudyRecord, held: Iterable[Trial] = ()) -> None:
         self.record = record
         self.trials: dict[int, Trial] = {}
         self.steps: dict[int, int] = {}
+        self.scores: dict[int, float] = {}
         self.planned: int | None = None
         self.doing: tuple[str, int, int] | None = ("starting", 0, 0)
-        self.pace = Pace()
+        self.pace = Pace(held)
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Show how far preparation is."""
@@ -54,15 +59,16 @@ class LiveView:
         """Take in a new state of a trial or of the study."""
         self.record, self.planned, self.doing = record, planned, None
         if trial is not None:
-            known = self.trials.get(trial.number)
-            if trial.state.finished and (known is None or not known.state.finished):
-                self.pace.finished(time.monotonic())
+            self.pace.changed(trial)
             self.trials[trial.number] = trial
             self.steps.pop(trial.number, None)
+            self.scores.pop(trial.number, None)
 
     def progress(self, number: int, step: int, score: float | None) -> None:
-        """Take in the step of a running trial."""
+        """Take in the step of a running trial, and the score that it had at its last rung."""
         self.steps[number] = step
+        if score is not None:
+            self.scores[number] = score
 
     def __rich__(self) -> RenderableType:
         """The view as it stands."""
@@ -79,8 +85,7 @@ class LiveView:
         finished = sum(trial.state.finished for trial in self.trials.values())
         text = f"Study {self.record.study.name}: {self.record.state.value}, trial {max(self.trials, default=0)}"
         if self.planned is not None:
-            done = max(self.trials, default=-1) + 1 - sum(not t.state.finished for t in self.trials.values())
-            left = self.pace.remaining(self.planned - done, time.monotonic())
+            left = self.pace.remaining(self.record.study, self.planned, time.time())
             text += f" of {self.planned}"
             text += "" if left is None else f", about {duration(left)} left"
         return Text(text if finished or self.trials else f"Study {self.record.study.name}: starting workers")
@@ -94,14 +99,15 @@ class LiveView:
         for number in sorted(self.trials)[-RECENT:]:
             trial = self.trials[number]
             found = trial.measurement
-            state = trial.state.value
+            state = state_name(trial.state, found.step if found and trial.state is TrialState.PRUNED else None)
+            score = self.scores.get(number) if found is None else found.score
             if trial.state is TrialState.RUNNING and trial.proposal.steps:
                 state = f"{self.steps.get(number, 0)}/{trial.proposal.steps}"
             table.add_row(
                 str(number),
                 role_name(trial.role, trial.proposal.label),
                 Text(state, style=COLOURS[trial.state.value]),
-                "" if found is None or found.score is None else f"{found.score:.4f}",
+                "" if score is None else f"{score:.4f}",
                 "" if found is None else scaled(found.cost.flops).rstrip(),
                 spark(trial.proposal.recipe.mixture, study.names[:SOURCES_SHOWN]),
             )
@@ -111,11 +117,10 @@ class LiveView:
 class PlainListener:
     """One line per event, for logs and pipes."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, held: Iterable[Trial] = ()) -> None:
         self.console = console
         self.doing = ""
-        self.pace = Pace()
-        self.seen: set[int] = set()
+        self.pace = Pace(held)
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Say once what preparation is at."""
@@ -129,15 +134,15 @@ class PlainListener:
             self._say(
                 f"study {record.study.name}: {record.state.value}" + (f" ({record.reason})" if record.reason else "")
             )
-        elif trial.state.finished:
-            self._say(self._ended(trial, planned))
+            return
+        self.pace.changed(trial)
+        if trial.state.finished:
+            self._say(self._ended(record.study, trial, planned))
 
     def progress(self, number: int, step: int, score: float | None) -> None:
         """Stay quiet: steps are for terminals."""
 
-    def _ended(self, trial: Trial, planned: int | None) -> str:
-        self.pace.finished(time.monotonic())
-        self.seen.add(trial.number)
+    def _ended(self, study: Study, trial: Trial, planned: int | None) -> str:
         line = f"trial {trial.number}" + (f" of {planned}" if planned is not None else "")
         line += f" {trial.role.value} {trial.proposal.label}".rstrip() + f" {trial.state.value}"
         found = trial.measurement
@@ -149,8 +154,8 @@ class PlainListener:
         else:
             heaviest = sorted(trial.proposal.recipe.mixture.items(), key=lambda each: -each[1])[:3]
             line += f", {', '.join(f'{name} {weight:.2f}' for name, weight in heaviest)}"
-        left = None if planned is None else self.pace.remaining(planned - 1 - max(self.seen), time.monotonic())
-        return line + ("" if not left else f", about {duration(left)} left")
+        left = self.pace.remaining(study, planned, time.time())
+        return line + ("" if left is None or left < SHOWN else f", about {duration(left)} left")
 
     def _say(self, line: str) -> None:
         self.console.print(f"{time.strftime('%H:%M:%S')} {line}", markup=False, highlight=False, soft_wrap=True)

@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 from pydantic import JsonValue as Json
 
+from mixtune.cli import completion
+
 DEFAULT_DB = "sqlite:///mixtune.db"
 
 Db = Annotated[
@@ -17,7 +19,6 @@ Db = Annotated[
     typer.Option("--db", envvar="MIXTUNE_DB", metavar="URL", help=f"Database of the studies. Default: {DEFAULT_DB}"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-Name = Annotated[str, typer.Argument(help="Name of the study.", show_default=False)]
 File = Annotated[Path, typer.Argument(help="Study file (YAML).", show_default=False)]
 
 
@@ -26,11 +27,26 @@ def database(given: str | None, in_file: str | None = None) -> str:
     return given or in_file or DEFAULT_DB
 
 
+def _names(context: typer.Context, incomplete: str) -> list[str]:
+    return completion.study_names(database(context.params.get("db")), incomplete)
+
+
+Name = Annotated[str, typer.Argument(help="Name of the study.", show_default=False, autocompletion=_names)]
+
+
 def hint(url: str) -> str:
     """What to add to a command so that it finds this database again; a password is never repeated."""
     if url in (DEFAULT_DB, os.environ.get("MIXTUNE_DB")) or re.search(r"://[^/@]*:[^@]*@", url):
         return ""
     return f" --db {shlex.quote(url)}"
+
+
+def next_step(state: str, name: str, url: str) -> str:
+    """What to do about a study that has stopped or failed, "" for every other state."""
+    resume = f"`mixtune resume {name}{hint(url)}`"
+    if state == "failed":
+        return f"Mend the cause (`mixtune trials {name}{hint(url)}` has what trials died of), then {resume}."
+    return f"Go on with {resume}." if state == "stopped" else ""
 
 
 def print_json(value: Json) -> None:

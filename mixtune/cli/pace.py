@@ -1,25 +1,147 @@
-"""How long the rest of a study will take."""
+"""How long the rest of a study will take, from when its trials started and finished."""
 
-from dataclasses import dataclass, field
+import heapq
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from mixtune.searchers import baseline_recipes
+from mixtune.study import Study
+from mixtune.trial import CHARGED, Role, Trial, TrialState
+
+SIMILAR = (Role.ANCHOR, Role.RERUN, Role.SEARCH, Role.REFERENCE)
+"""Roles of full-length fresh runs: one that was never timed takes as long as the others."""
+
+RECENT = 4
+"""Newest trials of a role whose times are averaged: a machine's other work comes and goes."""
 
 
-@dataclass(slots=True)
-class Pace:
-    """Learns from the moments at which trials finish.
+@dataclass(frozen=True, slots=True)
+class Lap:
+    """When a trial ran, in seconds of any clock; finished is None while it runs.
 
-    The first finish starts the clock, so that cold workers and preparation do not count; until three trials have
-    finished nothing is said.
+    own are the seconds of the run itself, without what a worker needs to start. worker tells processes apart.
     """
 
-    finishes: list[float] = field(default_factory=list)
+    role: Role
+    started: float
+    finished: float | None = None
+    worker: int | None = None
+    own: float | None = None
 
-    def finished(self, now: float) -> None:
-        """A trial has finished, at a moment in seconds."""
-        self.finishes.append(now)
-
-    def remaining(self, left: int, now: float) -> float | None:
-        """Seconds until that many more trials have finished; None while it cannot be told."""
-        if len(self.finishes) < 3:
+    @classmethod
+    def of(cls, trial: Trial) -> "Lap | None":
+        """The lap of a trial; None while it waits."""
+        if trial.started is None or trial.state is TrialState.QUEUED:
             return None
-        each = (self.finishes[-1] - self.finishes[0]) / (len(self.finishes) - 1)
-        return max(0.0, left * each - (now - self.finishes[-1]))
+        own = trial.measurement.cost.seconds if trial.measurement is not None else None
+        return cls(trial.role, trial.started, trial.finished if trial.state.finished else None, trial.pid, own)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Trials that have not started: the searcher's, anchors, and runs of the recommendation."""
+
+    searches: int
+    anchors: int
+    reruns: int
+
+
+def left_of(laps: Mapping[int, Lap], *, opening: Collection[int], planned: int, seeds: int) -> Left:
+    """What has not started yet.
+
+    Args:
+        laps: the trials that have started, by number.
+        opening: numbers of the survey and the anchors.
+        planned: trials expected in all.
+        seeds: runs of a recommendation. Those of one before the search was extended do not count.
+    """
+    asked = [number for number, lap in laps.items() if lap.role in CHARGED]
+    reruns = [number for number, lap in laps.items() if lap.role is Role.RERUN]
+    done = sum(number > max(asked, default=-1) for number in reruns)
+    searches = max(0, planned - len(opening) - max(len(reruns), seeds) - len(asked))
+    return Left(searches, len(set(opening) - laps.keys()), seeds if searches else max(0, seeds - done))
+
+
+def remaining(laps: Iterable[Lap], left: Left, *, workers: int, now: float) -> float | None:
+    """Seconds until everything has finished, None while that cannot be told.
+
+    Plays the rest through: the searcher's trials first (rounds of a chain one after another), anchors on workers that
+    those leave idle, runs of the recommendation once the search is over. Each takes as long as those of its role did
+    lately.
+    """
+    laps = list(laps)
+    seconds = _seconds(laps)
+    chained = Role.ROUND in seconds or any(lap.role is Role.ROUND for lap in laps)
+    search = Role.ROUND if chained else Role.SEARCH
+    wanted = {search: left.searches, Role.ANCHOR: left.anchors, Role.RERUN: left.reruns}
+    running = [lap for lap in laps if lap.finished is None]
+    needed = [role for role, count in wanted.items() if count] + [lap.role for lap in running]
+    if any(role not in seconds for role in needed if role is not Role.SURVEY):
+        return None
+    ends = [max(0.0, lap.started + seconds.get(lap.role, 0.0) - now) for lap in running]
+    searched = max((end for end, lap in zip(ends, running, strict=True) if lap.role in CHARGED), default=0.0)
+    free = [*ends, *[0.0] * (workers - len(ends))]
+    heapq.heapify(free)
+    last = max(free)
+    while any(wanted.values()):
+        moment = heapq.heappop(free)
+        if wanted[search] and (not chained or searched <= moment or not wanted[Role.ANCHOR]):
+            role, moment = search, max(moment, searched if chained else 0.0)
+        elif wanted[Role.ANCHOR]:
+            role = Role.ANCHOR
+        else:
+            role, moment = Role.RERUN, max(moment, searched)
+        wanted[role] -= 1
+        end = moment + seconds[role]
+        searched = max(searched, end) if role is search else searched
+        last = max(last, end)
+        heapq.heappush(free, end)
+    return last
+
+
+class Pace:
+    """Keeps the laps of a study's trials, and foresees the rest.
+
+    Args:
+        held: trials that the study had before this run.
+    """
+
+    def __init__(self, held: Iterable[Trial] = ()) -> None:
+        self.laps: dict[int, Lap] = {}
+        for trial in held:
+            self.changed(trial)
+
+    def changed(self, trial: Trial) -> None:
+        """Take in a trial's new state."""
+        lap = Lap.of(trial)
+        if lap is None:
+            self.laps.pop(trial.number, None)
+        else:
+            self.laps[trial.number] = lap
+
+    def remaining(self, study: Study, planned: int | None, now: float) -> float | None:
+        """Seconds until the study has finished, None while that cannot be told; now as time.time()."""
+        if planned is None or study.preparation is None:
+            return None
+        opening = 1 + study.final.seeds * len(baseline_recipes(study))
+        left = left_of(self.laps, opening=range(opening), planned=planned, seeds=study.final.seeds)
+        return remaining(self.laps.values(), left, workers=study.budget.workers, now=now)
+
+
+def _seconds(laps: Iterable[Lap]) -> dict[Role, float]:
+    """How long a trial of each role takes; roles of which nothing can be told are left out.
+
+    A worker's first trial waits for the worker to start: of it only the run itself counts.
+    """
+    taken: dict[Role, list[float]] = {}
+    met: set[int | None] = set()
+    for lap in sorted((lap for lap in laps if lap.finished is not None), key=lambda lap: lap.finished or 0.0):
+        fresh = lap.worker not in met
+        met.add(lap.worker)
+        if lap.finished is not None and not (fresh and lap.own is None):
+            taken.setdefault(lap.role, []).append(
+                lap.own if fresh and lap.own is not None else lap.finished - lap.started
+            )
+    similar = [each for role in SIMILAR for each in taken.get(role, [])]
+    found = {role: sum(times[-RECENT:]) / len(times[-RECENT:]) for role, times in taken.items()}
+    return {role: sum(similar) / len(similar) for role in SIMILAR if similar} | found

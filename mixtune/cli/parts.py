@@ -59,15 +59,22 @@ def _tune(store: "Store", name: str, trainer: "Trainer", *, artifacts: Path, lis
     return tune(store, name, trainer, artifacts=artifacts, listener=listener)
 
 
+def _memory() -> int:
+    import psutil
+
+    return psutil.virtual_memory().available
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The collaborators of the commands. wait sleeps for that many seconds."""
+    """The collaborators of the commands. wait sleeps for that many seconds; memory tells the bytes that are free."""
 
     open_store: OpenStore = _open_store
     upgrade: Callable[[str], None] = _upgrade
     trainer: Callable[[Path], "Trainer"] = _trainer
     tune: Tune = _tune
     wait: Callable[[float], None] = time.sleep
+    memory: Callable[[], int] = _memory
 
 
 def parts_of(context: typer.Context) -> Parts:

@@ -9,7 +9,7 @@ import typer
 from pydantic import JsonValue as Json
 from rich.console import Console
 
-from mixtune.cli.options import AsJson, Db, Name, database, hint, print_json
+from mixtune.cli.options import AsJson, Db, Name, database, hint, next_step, print_json
 from mixtune.cli.parts import parts_of
 from mixtune.errors import NotReady
 
@@ -23,7 +23,7 @@ def ls(context: typer.Context, db: Db = None, as_json: AsJson = False) -> None:
     from mixtune.report.tables import add_columns, plain_table
 
     with closing(parts_of(context).open_store(database(db))) as store:
-        records = store.studies()
+        records = [record.told for record in store.studies()]
     if as_json:
         print_json([_line(record) for record in records])
         return
@@ -56,6 +56,8 @@ def show(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = Fa
     console.print(f"Study {name}: {summary.state.value}, trials: {counts or 'none'}", markup=False, highlight=False)
     if summary.reason:
         console.print(f"Reason: {summary.reason}", markup=False, highlight=False)
+    if step := next_step(summary.state, name, url):
+        console.print(step, markup=False, highlight=False, soft_wrap=True)
     console.print(report(summary))
 
 
@@ -104,7 +106,7 @@ def summary_of(store: "Store", name: str) -> "Summary":
     from mixtune.report.summary import summarise
     from mixtune.searchers import make
 
-    record = store.study(name)
+    record = store.study(name).told
     recommend = make(record.study.search).recommend
     return summarise(record, store.trials(name), lambda number: store.scores(name, number), recommend)
 
@@ -126,6 +128,7 @@ def _trial(line: "TrialSummary", errors: Mapping[int, str | None]) -> Json:
         "role": line.role.value,
         "label": line.label,
         "state": line.state.value,
+        "stopped_at": line.stopped_at,
         "attempt": line.attempt,
         "weights": dict(line.recipe.mixture),
         "pruning": dict(line.recipe.pruning.kept),

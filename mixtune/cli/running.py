@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 from rich.console import Console
 
-from mixtune.cli.options import Db, File, Name, database, hint
+from mixtune.cli.memory import memory_advice, require_memory
+from mixtune.cli.options import Db, File, Name, database, hint, next_step
 from mixtune.cli.parts import Parts, parts_of
 from mixtune.errors import ConfigError, LeaseHeld, StudyNotFound, StudyStopped
 
@@ -129,16 +130,18 @@ def _drive(parts: Parts, store: "Store", record: "StudyRecord", url: str) -> Non
         _say_next(console, name, suffix)
         return
     place = home().ready()
-    with watching(console, record) as listener:
+    require_memory(record.study.budget.workers, parts.memory())
+    with watching(console, record, store.trials(name)) as listener:
         trainer = parts.trainer(place.cache)
         record = _patiently(
             parts, lambda: parts.tune(store, name, trainer, artifacts=place.artifacts, listener=listener)
         )
     if record.state is StudyState.STOPPED:
-        typer.echo(f"Stopped ({record.reason}). Go on with `mixtune resume {name}{suffix}`.", err=True)
+        typer.echo(f"Stopped ({record.reason}). {next_step(record.state, name, url)}", err=True)
         raise typer.Exit(INTERRUPTED)
     if record.state is StudyState.FAILED:
-        raise StudyStopped(f"study {name!r} failed: {record.reason}")
+        advice = f"{next_step(record.state, name, url)}{memory_advice(record.reason)}"
+        raise StudyStopped(f"study {name!r} failed: {record.reason}. {advice}")
     console.print(report(summary_of(store, name)))
     _say_next(console, name, suffix)
 

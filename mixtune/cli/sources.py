@@ -26,10 +26,12 @@ def sources(file: File, as_json: AsJson = False) -> None:
     target, and training on it flatters the result.
     """
     from mixtune.config import home, load
-    from mixtune.store.codec import to_json
-    from mixtune.training.inspection import inspect
 
     study, place = load(file).study, home().ready()
+
+    from mixtune.store.codec import to_json  # loads the data libraries, which a broken file need not wait for
+    from mixtune.training.inspection import inspect
+
     with progress_line() as progress:
         found = inspect(study, place.cache, progress)
     if as_json:

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from mixtune.report.tables import add_columns, duration, plain_table, scaled, spark
 from mixtune.store.base import TrialSummary
-from mixtune.trial import Role
+from mixtune.trial import Role, TrialState
 
 COLOURS = {"complete": "green", "running": "cyan", "failed": "red", "pruned": "yellow", "queued": "dim"}
 
@@ -28,13 +28,18 @@ def trial_table(lines: Sequence[TrialSummary], names: Sequence[str]) -> Table:
         table.add_row(
             str(line.number),
             role_name(line.role, line.label),
-            Text(line.state.value, style=COLOURS[line.state.value]),
+            Text(state_name(line.state, line.stopped_at), style=COLOURS[line.state.value]),
             "" if line.score is None else f"{line.score:.4f}",
             scaled(line.cost_flops).rstrip() if line.cost_flops else "",
             "" if seconds is None else duration(seconds),
             spark(line.recipe.mixture, shown),
         )
     return table
+
+
+def state_name(state: TrialState, stopped_at: int | None) -> str:
+    """The state of a trial in a narrow column: a pruned one with the step at which it was ended."""
+    return state.value if stopped_at is None else f"{state.value} {stopped_at}"
 
 
 def role_name(role: Role, label: str) -> str:

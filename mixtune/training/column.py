@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mixtune.training.cache import room_in
 from mixtune.training.prepared import Rows
 
 
@@ -50,11 +51,15 @@ class Column:
 
     @contextmanager
     def writer(self, positions: int, width: int) -> Iterator["ColumnWriter"]:
-        """Write rows into a column that reaches up to `positions`."""
+        """Write rows into a column that reaches up to `positions`.
+
+        Raises:
+            DataError: the disk is full; rows that were not brought to disk are not marked as there.
+        """
         path = self._path() or self._folder / f"{self._name}.{width}.bin"
-        with path.open("ab"), self._marks.open("ab"):
+        with room_in(self._folder), path.open("ab"), self._marks.open("ab"):
             pass
-        with path.open("r+b") as data, self._marks.open("r+b") as marks:
+        with room_in(self._folder), path.open("r+b") as data, self._marks.open("r+b") as marks:
             size = positions * width * self._dtype.itemsize
             if path.stat().st_size < size:
                 os.truncate(path, size)

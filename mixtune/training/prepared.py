@@ -1,5 +1,6 @@
 """What preparation leaves behind for trials: arrays of row numbers into one feature table per model, memory-mapped."""
 
+import io
 import json
 import shutil
 import tempfile
@@ -110,7 +111,10 @@ def save(prepared: Prepared, folder: Path, record: Json) -> None:
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
             for name, array in _arrays(prepared):
-                np.save(beside / f"{name}.npy", array)
+                # Through memory: NumPy's own way to a file does not notice a disk that is full at its end.
+                whole = io.BytesIO()
+                np.save(whole, array)
+                (beside / f"{name}.npy").write_bytes(whole.getbuffer())
             contents: Json = {
                 "sources": list(prepared.sources),
                 "extras": [_extras(pairs) for pairs in prepared.sources.values()],

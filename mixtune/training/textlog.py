@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from mixtune.training.cache import room_in
 from mixtune.training.prepared import Rows
 
 Tokens = npt.NDArray[np.int32]
@@ -76,12 +77,17 @@ class TextLog:
                 os.truncate(path, size)
 
     def append(self, addresses: Sequence[bytes], tokens: Sequence[Tokens]) -> None:
-        """Add texts that are not here yet, in order. Only for a writer that holds the lock, after `repair`."""
-        _append(self._tokens, (np.ascontiguousarray(one, dtype="<i4").tobytes() for one in tokens))
+        """Add texts that are not here yet, in order. Only for a writer that holds the lock, after `repair`.
+
+        Raises:
+            DataError: the disk is full; the next `repair` cuts off what was half written.
+        """
         records = np.empty(len(addresses), dtype=_RECORD)
         records["digest"] = np.array(addresses, dtype="V16")
         records["end"] = self._ends[-1] + np.cumsum([len(one) for one in tokens])
-        _append(self._records, [records.tobytes()])
+        with room_in(self._tokens.parent):
+            _append(self._tokens, (np.ascontiguousarray(one, dtype="<i4").tobytes() for one in tokens))
+            _append(self._records, [records.tobytes()])
         self.refresh()
 
     def tokens(self, rows: Rows) -> list[Tokens]:

@@ -53,7 +53,7 @@ def tune(
         ModelError: the base model is not there or cannot be trained as asked. The study stays, as failed.
     """
     record = store.study(name)
-    searcher = remembering(make(record.study.search))
+    searcher = make(record.study.search)
     missing = searcher.needs - trainer.provides
     if missing:
         raise ConfigError(
@@ -63,7 +63,7 @@ def tune(
     if record.study.stopping is not None:
         stopping.require_useful(record.study.stopping, record.study.proxy, type(searcher))
     with _leased(store, name) as lease:
-        run = _Run(store, lease, trainer, searcher, artifacts / record.uid, listener or Unwatched(), record)
+        run = _Run(store, lease, trainer, remembering(searcher), artifacts / record.uid, listener or Unwatched(), record)
         try:
             run.prepare()
             run.drive()

@@ -48,5 +48,6 @@ class Desk:
             trainer=lambda cache: None,  # type: ignore[arg-type, return-value]
             tune=self.tuner,
             wait=self.waited.append,
+            memory=lambda: 10**12,
         )
         return CliRunner().invoke(create_app(), list(words), obj=parts)

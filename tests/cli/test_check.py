@@ -7,6 +7,7 @@ from desk import Desk
 from mixtune.cli.forecast import forecast
 from mixtune.config import load
 from mixtune.errors import DataError
+from mixtune.training.prepare import prepare
 
 STUDY = """\
 name: tiny
@@ -55,7 +56,10 @@ def test_check_counts_rows_epochs_cost_and_disk(desk: Desk, tiny: str) -> None:
     # In proportion to size every source is seen equally often: 40 and 80 pairs from 40 rows.
     assert [each["proxy_epochs"] for each in found["sources"].values()] == pytest.approx([1.0, 1.0])
     assert [each["final_epochs"] for each in found["sources"].values()] == pytest.approx([2.0, 2.0])
-    assert found["targets"]["goal"] == {"documents": 20, "dev_queries": 5, "dev_documents": 5, "test_queries": 5}
+    goal = found["targets"]["goal"]
+    assert (goal["documents"], goal["dev_queries"], goal["dev_documents"], goal["test_queries"]) == (20, 5, 5, 5)
+    hashes = [each["sha256"] for each in (*found["sources"].values(), goal)]
+    assert len({*hashes}) == 3 and all(len(each) == 64 for each in hashes)
     # 80 training texts and those of dev and test; the target's corpus and train queries hold nothing else new.
     assert found["texts"] == found["new_texts"] == 80 + 2 * 10
     assert found["disk_bytes"] == found["texts"] * 384 * 4
@@ -121,3 +125,20 @@ def test_check_refuses_a_space_without_a_mixture(desk: Desk, tiny: str) -> None:
 def test_check_stores_no_study(desk: Desk, tiny: str) -> None:
     desk("check", tiny)
     assert desk.opened == []
+
+
+def test_check_loads_no_model_where_everything_is_encoded(
+    desk: Desk, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = json.loads(desk("check", tiny, "--json").stdout)
+    prepare(load(Path(tiny)).study, desk.folder / "home" / "cache", lambda what, done, total: None)
+
+    def loaded(*_: object) -> None:
+        raise AssertionError("a model was loaded")
+
+    monkeypatch.setattr("mixtune.cli.forecast.load", loaded)
+    result = desk("check", tiny, "--json")
+    assert result.exit_code == 0, result.exception
+    after = json.loads(result.stdout)
+    assert (after["new_texts"], after["encoding_flops"], after["disk_bytes"]) == (0, 0.0, 0)
+    assert after["run_flops"] == before["run_flops"]

@@ -1,13 +1,15 @@
 import io
+import re
 from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
 from mixtune.cli.live import LiveView, PlainListener, watching
 from mixtune.recipe import Mixture, Recipe
-from mixtune.source import Source
+from mixtune.source import Source, SourceFacts
 from mixtune.store.base import StudyRecord
-from mixtune.study import Budget, Search, Study, StudyState
+from mixtune.study import Budget, Preparation, Search, Study, StudyState
 from mixtune.target import Target
 from mixtune.trial import Cost, Measurement, Proposal, Role, Trial, TrialState
 
@@ -44,6 +46,17 @@ def test_a_running_trial_shows_its_step_and_weights() -> None:
     assert "weights, left to right: alpha, beta" in text
 
 
+def test_a_running_trial_shows_the_score_of_its_last_rung_and_an_ended_one_its_step() -> None:
+    view = LiveView(RECORD)
+    view.changed(RECORD, RUNNING, 9)
+    view.progress(4, 10, 0.125)
+    view.progress(4, 12, None)
+    assert "12/30" in shown(view) and "0.1250" in shown(view)
+    ended = replace(RUNNING, state=TrialState.PRUNED, measurement=Measurement(step=20, score=0.0625))
+    view.changed(RECORD, ended, 9)
+    assert "pruned 20" in shown(view) and "0.0625" in shown(view) and "0.1250" not in shown(view)
+
+
 def test_a_finished_trial_shows_score_and_cost() -> None:
     view = LiveView(RECORD)
     view.changed(RECORD, RUNNING, 9)
@@ -60,11 +73,29 @@ def test_only_the_newest_trials_are_shown() -> None:
     assert rows == [str(number) for number in range(28, 40)]
 
 
-def test_a_pipe_gets_lines_and_a_terminal_a_view() -> None:
-    with watching(Console(file=io.StringIO()), RECORD) as listener:
-        assert isinstance(listener, PlainListener)
-    with watching(Console(file=io.StringIO(), force_terminal=True), RECORD) as listener:
-        assert isinstance(listener, LiveView)
+@pytest.mark.parametrize(
+    "terminal, kind, expected",
+    [(False, "xterm", PlainListener), (True, "dumb", PlainListener), (True, "xterm", LiveView)],
+    ids=["pipe", "dumb terminal", "terminal"],
+)
+def test_a_terminal_that_can_redraw_gets_a_view_and_all_else_lines(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, kind: str, expected: type
+) -> None:
+    monkeypatch.setenv("TERM", kind)
+    with watching(Console(file=io.StringIO(), force_terminal=terminal), RECORD) as listener:
+        assert isinstance(listener, expected)
+
+
+def test_the_view_has_no_colour_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    view = LiveView(RECORD)
+    view.changed(RECORD, FINISHED, 9)
+    texts = []
+    for no_colour in (False, True):
+        out = io.StringIO()
+        Console(file=out, width=80, force_terminal=True, no_color=no_colour).print(view)
+        texts.append(re.findall(r"\x1b\[[0-9;]*3\d[;m]", out.getvalue()))
+    assert texts[0] and not texts[1]
 
 
 def test_plain_lines_repeat_no_preparation_step() -> None:
@@ -76,9 +107,14 @@ def test_plain_lines_repeat_no_preparation_step() -> None:
     assert len(out.getvalue().splitlines()) == 1
 
 
-def test_the_time_left_is_said_once_three_trials_have_finished() -> None:
+def test_the_time_left_is_said_as_soon_as_it_can_be_foreseen() -> None:
+    facts = {name: SourceFacts(10, 10, 5.0, "x") for name in ("alpha", "beta")}
+    record = replace(RECORD, study=replace(STUDY, preparation=Preparation("k", facts, {}, 1.0)))
+    finished = replace(FINISHED, started=0.0, finished=60.0, pid=1)
     out = io.StringIO()
-    listener = PlainListener(Console(file=out))
-    for number in range(4):
-        listener.changed(RECORD, replace(FINISHED, number=number), 50)
-    assert ["left" in line for line in out.getvalue().splitlines()] == [False, False, True, True]
+    listener, view = PlainListener(Console(file=out, width=80)), LiveView(record)
+    for listening in (listener, view):
+        listening.changed(record, replace(finished, number=7), None)
+        listening.changed(record, replace(finished, number=8), 19)
+    assert ["left" in line for line in out.getvalue().splitlines()] == [False, True]
+    assert " left" in shown(view)

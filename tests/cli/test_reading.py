@@ -1,9 +1,13 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 from click.testing import Result
 from desk import Desk
 from scripted_tuner import ERROR
+
+from mixtune.study import StudyState
+from mixtune.trial import TrialState
 
 
 def read(result: Result) -> Any:  # noqa: ANN401 - any JSON
@@ -45,6 +49,43 @@ def test_show_gives_the_keys_of_the_contract(done: Desk) -> None:
     assert set(shown["baselines"]) == {"uniform", "proportional"}
     assert shown["versions"] == {"mixtune": "0"}
     assert shown["cost_flops"] == 100.0
+
+
+def test_a_failed_study_names_the_commands_for_its_own_database(desk: Desk) -> None:
+    desk.tuner.end = (StudyState.FAILED, "3 trials failed in a row")
+    said = [
+        desk("run", desk.write(), "--db", "sqlite:///x.db").stderr,
+        desk("show", "duo", "--db", "sqlite:///x.db").stdout,
+    ]
+    for text in (" ".join(each.split()) for each in said):
+        assert "3 trials failed in a row" in text
+        assert "`mixtune trials duo --db sqlite:///x.db`" in text
+        assert "`mixtune resume duo --db sqlite:///x.db`" in text
+
+
+def test_a_study_whose_tuner_is_gone_is_shown_as_stopped(done: Desk) -> None:
+    lease = done.store.acquire("duo", "host 1 2")
+    done.store.update_study(lease, state=StudyState.RUNNING)
+    assert read(done("ls", "--json"))[0]["state"] == read(done("show", "duo", "--json"))["state"] == "running"
+    done.store.release(lease)
+    (line,) = read(done("ls", "--json"))
+    assert line["state"] == "stopped" and "its tuner is gone" in line["reason"]
+    assert read(done("show", "duo", "--json"))["state"] == "stopped"
+    shown = done("show", "duo").output
+    assert "Study duo: stopped" in shown and "Reason: its tuner is gone" in shown
+    assert "Go on with `mixtune resume duo`." in shown
+
+
+def test_an_ended_run_is_listed_with_its_step(done: Desk) -> None:
+    lease = done.store.acquire("duo", "host 1 2")
+    trial = done.store.trials("duo")[2]
+    assert trial.measurement is not None
+    ended = replace(trial, state=TrialState.PRUNED, measurement=replace(trial.measurement, step=40))
+    done.store.update_trial(lease, ended)
+    lines = read(done("trials", "duo", "--json"))
+    assert [line["stopped_at"] for line in lines] == [None, None, 40, None, None]
+    assert "pruned 40" in done("trials", "duo").output
+    assert read(done("show", "duo", "--json"))["trials"]["pruned"] == 1
 
 
 def test_best_gives_the_recipe(done: Desk) -> None:

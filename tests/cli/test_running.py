@@ -51,6 +51,7 @@ def test_a_study_that_failed_says_why(desk: Desk) -> None:
     result = desk("run", desk.write())
     assert result.exit_code == 1
     assert "Error: study 'duo' failed: 3 trials failed in a row" in result.stderr
+    assert "then `mixtune resume duo`." in result.stderr
 
 
 def test_run_refuses_another_specification_and_names_what_differs(done: Desk) -> None:

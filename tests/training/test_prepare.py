@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mixtune.errors import DataError
+from mixtune.prompts import Prompts
 from mixtune.source import Source
 from mixtune.study import OFFLINE_MODEL, Budget, Preparation, Proxy, Search, Study
 from mixtune.target import Target
@@ -204,6 +205,24 @@ def test_training_on_held_out_queries_is_said(study: Study, root: Path) -> None:
     leak = Source("leak", "beir", study.sources[0].location, split="test")
     found = prepare(dataclasses.replace(study, sources=(leak,)), root, silent)
     assert any("'leak' trains on 4 queries that are dev or test queries of 'pooled'" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(("source", "target"), [("query: ", ""), ("", "search: "), ("query: ", "search: ")])
+def test_training_on_held_out_queries_is_said_whatever_the_prompts(
+    study: Study, tmp_path: Path, source: str, target: str
+) -> None:
+    leak = Source("leak", "beir", study.sources[0].location, split="test", prompts=Prompts(source))
+    targets = tuple(dataclasses.replace(each, prompts=Prompts(target)) for each in study.targets)
+    found = prepare(dataclasses.replace(study, sources=(leak,), targets=targets), tmp_path, silent)
+    assert any("'leak' trains on 4 queries that are dev or test queries of 'pooled'" in note for note in found.notes)
+
+
+def test_a_prompt_alone_is_no_shared_query(study: Study, tmp_path: Path) -> None:
+    prompts = Prompts("query: ")
+    sources = tuple(dataclasses.replace(each, prompts=prompts) for each in study.sources)
+    targets = tuple(dataclasses.replace(each, prompts=prompts) for each in study.targets)
+    found = prepare(dataclasses.replace(study, sources=sources, targets=targets), tmp_path, silent)
+    assert not any("trains on" in note for note in found.notes)
 
 
 def test_too_few_dev_queries_are_refused_before_anything_is_encoded(study: Study, tmp_path: Path) -> None:

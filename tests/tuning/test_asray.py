@@ -188,7 +188,7 @@ def test_the_config_is_plain_and_tells_all() -> None:
     assert (given["trial"], given["role"], given["steps"], given["horizon"]) == (0, "round", 0, None)
     assert (given["parent"], given["parent_checkpoint"]) == (None, None)
     assert set(given["probe_sources"]) < set(SOURCES) and given["probe_kept"] == [1.0, 1.0]
-    assert (given["probe_steps"], given["reptile"], given["epsilon"], given["temperature"]) == (2, "linear", 0.5, None)
+    assert (given["probe_steps"], given["reptile"], given["epsilon"], given["temperature"]) == (20, "linear", 0.5, None)
     assert all(f"`{key}`" in (as_ray.__doc__ or "") for key in given)
 
 
