@@ -15,10 +15,12 @@ from scenarios import SCENARIOS
 
 from mixtune.config.home import home
 from mixtune.errors import SearchExhausted
+from mixtune.proxy import Final, Proxy
 from mixtune.recipe import Recipe
+from mixtune.search import Budget, Search
 from mixtune.searchers import make
 from mixtune.searchers.remembering import remembering
-from mixtune.study import Budget, Final, Proxy, Search, Study
+from mixtune.study import Study
 from mixtune.training.base import Task
 from mixtune.training.trainer import EncoderTrainer
 from mixtune.trial import CHARGED, VISIBLE, Outcome, Proposal, Role, Trial, TrialState

@@ -27,9 +27,11 @@ import numpy as np
 from driver import Driver, Found
 from scenarios import SCENARIOS
 
+from mixtune.proxy import Proxy
 from mixtune.recipe import Mixture, Recipe
 from mixtune.report.intervals import Interval, interval
-from mixtune.study import Proxy, Search, Study
+from mixtune.search import Search
+from mixtune.study import Study
 
 METRIC = "ndcg@10"
 RUNS = 7.0

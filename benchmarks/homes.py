@@ -25,12 +25,14 @@ from typing import Any
 from scenarios import SCENARIOS
 
 from mixtune.config.home import home
+from mixtune.proxy import Final, Proxy
 from mixtune.report.judged import Judged
 from mixtune.report.summary import Summary, summarise
+from mixtune.search import Budget, Search
 from mixtune.searchers import make
 from mixtune.store.base import Store
 from mixtune.store.sql import open_store
-from mixtune.study import Budget, Final, Proxy, Search, Study
+from mixtune.study import Study
 from mixtune.training.trainer import EncoderTrainer
 from mixtune.tuning.tuner import tune
 

@@ -20,11 +20,13 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from mixtune.errors import SearchExhausted
+from mixtune.preparation import Preparation
 from mixtune.recipe import Recipe
+from mixtune.search import Budget, Search
 from mixtune.searchers import SEARCHERS, FoldSearcher, Searcher, make
 from mixtune.searchers.remembering import remembering
 from mixtune.source import Source, SourceFacts
-from mixtune.study import Budget, Preparation, Search, Study
+from mixtune.study import Study
 from mixtune.target import Target, TargetFacts
 from mixtune.trial import Cost, Influence, Measurement, Proposal, Role, Trial, TrialState
 

@@ -33,9 +33,10 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
 from mixtune.config.home import home
+from mixtune.proxy import Proxy
 from mixtune.recipe import Mixture
 from mixtune.sampler import RecipeDraw
-from mixtune.study import OFFLINE_MODEL, Proxy
+from mixtune.study import OFFLINE_MODEL
 from mixtune.training import docstrings, models
 from mixtune.training.examples import pairs_of
 from mixtune.training.features import FeatureTable

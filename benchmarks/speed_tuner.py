@@ -22,11 +22,14 @@ from itertools import pairwise
 from pathlib import Path
 
 from mixtune.config.home import home
+from mixtune.preparation import Preparation
+from mixtune.proxy import Final, Proxy
 from mixtune.recipe import Recipe
+from mixtune.search import Budget, Search
 from mixtune.source import Source, SourceFacts
 from mixtune.store.base import Store
 from mixtune.store.sql import open_store
-from mixtune.study import Budget, Final, Preparation, Proxy, Search, Study
+from mixtune.study import Study
 from mixtune.target import Target, TargetFacts
 from mixtune.training.base import Progress, Report, Task, Trainer
 from mixtune.training.threads import at_most

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mixtune.errors import ConfigError
+from mixtune.preparation import Preparation
 from mixtune.recipe import Pruning
 from mixtune.source import SourceFacts
-from mixtune.study import Preparation, Study
+from mixtune.study import Study
 
 LEAST_ROWS = 2
 """Pairs that a source must keep: with one, a batch has no negatives."""

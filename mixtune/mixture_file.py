@@ -80,7 +80,8 @@ class MixtureFile(_Part):
     """A mixture as written to disk. Weights are shares of batches, one source per batch (`unit`: batches).
 
     pruning names the kind of pruning behind `kept`; batch_policy says how a batch is put together from its source
-    (`random`: without replacement within a pass, then a new pass). created is UTC, ISO 8601.
+    (`random`: without replacement within a pass, then a new pass). negatives is how many hard negatives each pair of a
+    source that has them brings; files from before this field say nothing, read as 0. created is UTC, ISO 8601.
     """
 
     format: Literal["mixtune/mixture/1"] = Field(alias="schema")
@@ -91,6 +92,7 @@ class MixtureFile(_Part):
     sources: tuple[SourceEntry, ...] = Field(min_length=1)
     pruning: Literal["none", "static"]
     batch_policy: Literal["random"] = "random"
+    negatives: int = Field(default=0, ge=0)
     prior: Prior
     metric: MetricEntry
     versions: dict[str, str]

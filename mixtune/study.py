@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
-from pydantic import JsonValue as Json
 
 from mixtune.errors import DataError
+from mixtune.preparation import Preparation
+from mixtune.proxy import Final, Proxy
 from mixtune.recipe import FloatArray, Mixture, Pruning, Recipe
-from mixtune.source import Source, SourceFacts
+from mixtune.search import Budget, Objective, Search, Stopping
+from mixtune.source import Source
 from mixtune.space import Space, default_floor, fit, support
-from mixtune.target import Target, TargetFacts
+from mixtune.target import Target
 from mixtune.trial import Metrics
 
 OFFLINE_MODEL = "offline:all-MiniLM-L6-v2"
@@ -26,123 +28,6 @@ class StudyState(StrEnum):
     STOPPED = "stopped"
     COMPLETE = "complete"
     FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """The short training run that stands in for the real one.
-
-    trainable is `head` (a dense layer on frozen embeddings), `last:n` (the last n transformer layers) or `all`.
-    temperature divides the cosine in the contrastive loss (0.05 is the usual scale of 20). schedule is the learning
-    rate after a linear warm-up over the share `warmup` of the steps: `constant` or `linear` decay to 0; rounds of a
-    chain have no horizon and keep it constant. loss is `infonce`, or `margin-mse` where every source has a teacher's
-    scores and hard negatives; negatives is how many of its hard negatives each pair brings into a step (1, ours:
-    triplets; 0 leaves them out). learning_rate None means 5e-4 for `head`, 5e-5 for `last:n`, 3e-5 for
-    `all` (ours). precision is `auto` (bf16 autocast where the CPU has bf16 matrix instructions), `fp32` or `bf16`.
-    """
-
-    trainable: str = "head"
-    steps: int = 300
-    batch_size: int = 32
-    learning_rate: float | None = None
-    loss: str = "infonce"
-    temperature: float = 0.05
-    schedule: str = "constant"
-    warmup: float = 0.0
-    weight_decay: float = 0.0
-    max_length: int = 128
-    precision: str = "auto"
-    negatives: int = 1
-
-    @property
-    def rate(self) -> float:
-        """The peak learning rate."""
-        if self.learning_rate is not None:
-            return self.learning_rate
-        return {"head": 5e-4, "all": 3e-5}.get(self.trainable, 5e-5)
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """The search algorithm by its registry name, and its own settings."""
-
-    algorithm: str
-    settings: Mapping[str, Json] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """When the search ends: at that many searcher's trials, or at that many times the cost of one fresh run.
-
-    workers is the number of trials that may run at once. It is part of what decides the proposals: proposal n sees
-    exactly the finished trials numbered n - workers and below. max_failures in a row end the study.
-    """
-
-    trials: int | None = None
-    runs: float | None = None
-    workers: int = 2
-    max_failures: int = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Stopping:
-    """When a fresh run of the search is ended early: the ASHA rule (arXiv 1810.05934, algorithm 2).
-
-    At rungs, after first, first * reduction, first * reduction ** 2, ... optimiser steps, a run goes on if its score
-    is among the best 1/reduction of those recorded there; mixtune.tuning.stopping holds the rule. reduction 3 is ours
-    (the paper: 4).
-    """
-
-    first: int
-    reduction: int = 3
-
-    def rungs(self, steps: int) -> tuple[int, ...]:
-        """The rungs of a run of that many steps, all of them before its end."""
-        found = []
-        rung = self.first
-        while rung < steps:
-            found.append(rung)
-            rung *= self.reduction
-        return tuple(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Final:
-    """The training that the recipe is for (its steps decide the implied epochs), and the seeds that judge it."""
-
-    steps: int = 2000
-    batch_size: int | None = None
-    seeds: int = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Objective:
-    """What the search maximises on dev: a metric and how targets are put together (`macro`, `weighted`, `worst`)."""
-
-    metric: str = "ndcg@10"
-    aggregate: str = "weighted"
-
-
-@dataclass(frozen=True, slots=True)
-class Preparation:
-    """What preparing a study showed. Everything here follows from the study, the data and the model.
-
-    run_flops is the cost of one fresh full-length run at proportional weights, its dev evaluation included: the unit
-    of Budget.runs. encoded and tokenised count the texts that went through the model and the tokeniser this time,
-    reused those that were found in the cache. key names the prepared arrays in the cache.
-    """
-
-    key: str
-    sources: Mapping[str, SourceFacts]
-    targets: Mapping[str, TargetFacts]
-    run_flops: float
-    model: str = ""
-    encoded: int = 0
-    tokenised: int = 0
-    reused: int = 0
-    seconds: float = 0.0
-    flops: float = 0.0
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

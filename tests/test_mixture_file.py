@@ -56,6 +56,11 @@ def test_reading_what_was_written_gives_an_equal_file(tmp_path: Path) -> None:
     assert read_mixture(again) == file
 
 
+def test_a_file_from_before_hard_negatives_is_read_as_having_none(tmp_path: Path) -> None:
+    assert read_mixture(written(tmp_path, content())).negatives == 0
+    assert read_mixture(written(tmp_path, content() | {"negatives": 3})).negatives == 3
+
+
 @pytest.mark.parametrize("schema", ["mixtune/mixture/2", "", 1])
 def test_another_schema_is_refused(tmp_path: Path, schema: Json) -> None:
     with pytest.raises(ConfigError, match="schema: Input should be 'mixtune/mixture/1'"):

@@ -6,10 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mixtune.errors import DataError
+from mixtune.preparation import Preparation
+from mixtune.proxy import Final, Proxy
 from mixtune.recipe import Mixture, Pruning, Recipe
+from mixtune.search import Budget, Objective, Search
 from mixtune.source import Source, SourceFacts
 from mixtune.space import Space
-from mixtune.study import Budget, Final, Objective, Preparation, Proxy, Search, Study
+from mixtune.study import Study
 from mixtune.target import Target
 
 
@@ -231,9 +234,3 @@ def test_seeds_do_not_depend_on_the_name() -> None:
     other = replace(THREE, name="other")
     assert (other.trial_seed(3), other.judging_seed(1)) == (THREE.trial_seed(3), THREE.judging_seed(1))
     assert other.rng(3).random() == THREE.rng(3).random()
-
-
-@pytest.mark.parametrize(("trainable", "rate"), [("head", 5e-4), ("all", 3e-5), ("last:2", 5e-5)])
-def test_the_learning_rate_follows_what_is_trained(trainable: str, rate: float) -> None:
-    assert Proxy(trainable=trainable).rate == rate
-    assert Proxy(trainable=trainable, learning_rate=0.1).rate == 0.1

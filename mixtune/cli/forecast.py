@@ -10,12 +10,13 @@ import numpy.typing as npt
 
 from mixtune.errors import DataError
 from mixtune.feasible import require_mixture, with_rows
+from mixtune.preparation import Preparation
 from mixtune.searchers import InfDDS, Searcher, make
 from mixtune.searchers.baselines import Baseline, baseline_recipes
 from mixtune.searchers.neighbours import Neighbours
 from mixtune.searchers.possible import require_possible
 from mixtune.source import SourceFacts
-from mixtune.study import Preparation, Study
+from mixtune.study import Study
 from mixtune.target import TargetFacts
 from mixtune.training.base import Progress
 from mixtune.training.cost import fresh_run_flops, search_flops

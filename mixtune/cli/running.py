@@ -14,8 +14,9 @@ from mixtune.cli.parts import Parts, parts_of
 from mixtune.errors import ConfigError, LeaseHeld, StudyNotFound, StudyStopped
 
 if TYPE_CHECKING:
+    from mixtune.search import Budget
     from mixtune.store.base import Store, StudyRecord
-    from mixtune.study import Budget, Study
+    from mixtune.study import Study
 
 T = TypeVar("T")
 

@@ -17,8 +17,9 @@ from mixtune.config.schema import (
     TargetEntry,
 )
 from mixtune.errors import ConfigError
+from mixtune.proxy import Proxy
+from mixtune.search import Search, Stopping
 from mixtune.searchers import SEARCHERS, make
-from mixtune.study import Proxy, Search, Stopping
 from mixtune.tuning.stopping import require_useful
 
 

@@ -7,11 +7,14 @@ from pydantic import TypeAdapter
 
 from mixtune.config.checks import cross_problems
 from mixtune.config.problems import refusal
-from mixtune.config.schema import KINDS, ColumnsEntry, SourceEntry, SpaceEntry, StudyEntry, TargetEntry, shape
+from mixtune.config.schema import KINDS, ColumnsEntry, SourceEntry, SpaceEntry, StudyEntry, TargetEntry
+from mixtune.config.shape import shape
 from mixtune.config.tree import read_tree
+from mixtune.proxy import Final, Proxy
+from mixtune.search import Budget, Objective, Search, Stopping
 from mixtune.source import Source
 from mixtune.space import Space
-from mixtune.study import Budget, Final, Objective, Proxy, Search, Stopping, Study
+from mixtune.study import Study
 from mixtune.target import Target
 
 

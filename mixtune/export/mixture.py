@@ -63,6 +63,7 @@ def mixture_of(request: ExportRequest) -> MixtureFile:
             for index, name in enumerate(study.names)
         ),
         pruning="static" if recipe.pruning.kept else "none",
+        negatives=study.proxy.negatives,
         prior=Prior(
             kind="proportional" if expert is None else "expert",
             weights=dict(study.proportional() if expert is None else expert),

@@ -17,8 +17,10 @@ _SCRIPT = Template('''\
 """Train a retriever on the mixture in mixture.json.
 
 Written by `mixtune export`; exporting to this folder again overwrites the script. Needs mixtune and
-sentence-transformers[train]. Weights are shares of batches: every batch comes from one source. One process; for
-several, see the docstring of mixtune.training.batches.RecipeBatchSampler.
+sentence-transformers[train]. Weights are shares of batches: every batch comes from one source. Sources with hard
+negatives bring as many to each pair as the mixture file says; what rows lack, and weights of rows, which no loss here
+knows, are said in print and in receipt.json. One process; for several, see the docstring of
+mixtune.training.batches.RecipeBatchSampler.
 """
 
 import argparse
@@ -34,12 +36,13 @@ from mixtune.mixture_file import SourceEntry, read_mixture, source_at
 from mixtune.training.batches import sampler_from, trained_on
 from mixtune.training.data import read_source
 from mixtune.training.models import load, resolve
+from mixtune.training.triplets import triplets_of
 from sentence_transformers import (
     SentenceTransformer,
     SentenceTransformerTrainer,
     SentenceTransformerTrainingArguments,
 )
-from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+$imports
 
 MIXTURE = Path(__file__).with_name("mixture.json")
 MODEL = $model
@@ -49,19 +52,20 @@ LEARNING_RATE = $learning_rate
 SEED = $seed
 
 
-def pairs(entry: SourceEntry, model: SentenceTransformer) -> Dataset:
-    """Read a source's (anchor, positive) pairs; with static pruning, those that the base model finds most similar."""
+def examples(entry: SourceEntry, negatives: int, model: SentenceTransformer) -> tuple[Dataset, list[str]]:
+    """Read a source (with static pruning, the pairs that the base model finds most similar), and what to know of it."""
     text = read_source(source_at(entry.name, entry.uri), home().cache)
-    dataset = Dataset.from_dict({"anchor": list(text.queries), "positive": list(text.documents)})
     if text.sha256 != entry.sha256:
         raise SystemExit(f"source {entry.name} at {entry.uri} is not what the study read (sha256 in {MIXTURE})")
+    found = triplets_of(text, negatives, scored=$scored)
+    dataset = Dataset.from_dict(found.columns)
     if entry.kept < 1:
         anchors, positives = (
             model.encode(dataset[column][:], normalize_embeddings=True) for column in ("anchor", "positive")
         )
         best = np.argsort(-(anchors * positives).sum(axis=1), kind="stable")[: entry.kept_rows]
         dataset = dataset.select(sorted(best.tolist()))
-    return dataset
+    return dataset, list(found.notes)
 
 
 def main() -> None:
@@ -75,7 +79,12 @@ def main() -> None:
 
     mixture = read_mixture(MIXTURE)
     model = load(resolve(options.model), MAX_LENGTH)
-    train_dataset = DatasetDict({entry.name: pairs(entry, model) for entry in mixture.drawn})
+    read = {entry.name: examples(entry, mixture.negatives, model) for entry in mixture.drawn}
+    train_dataset = DatasetDict({name: dataset for name, (dataset, _) in read.items()})
+    for name, (dataset, notes) in read.items():
+        print(f"source {name}: columns {', '.join(dataset.column_names)}")
+        for note in notes:
+            print(f"warning: source {name}: {note}")
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(options.output),
         max_steps=options.max_steps or mixture.budget.steps,
@@ -91,7 +100,7 @@ def main() -> None:
         model=model,
         args=arguments,
         train_dataset=train_dataset,
-        loss=MultipleNegativesRankingLoss(model, scale=1 / TEMPERATURE),
+        loss=$loss,
     )
     trainer.train(resume_from_checkpoint=options.resume)
     model.save_pretrained(str(options.output / "model"))
@@ -103,7 +112,7 @@ def main() -> None:
         drawn = receipt.get(entry.name)
         share, count, epochs = (drawn.batches / batches, drawn.batches, drawn.epochs) if drawn else (0.0, 0, 0.0)
         print(f"{entry.name:<32}{entry.weight:>12.4f}{share:>12.4f}{count:>10}{epochs:>10.2f}")
-    record = {name: asdict(drawn) for name, drawn in receipt.items()}
+    record = {name: asdict(drawn) | {"notes": read[name][1]} for name, drawn in receipt.items()}
     (options.output / "receipt.json").write_text(json.dumps(record, indent=2) + "\\n")
 
 
@@ -112,11 +121,28 @@ if __name__ == "__main__":
 ''')
 
 
+_LOSSES = "from sentence_transformers.sentence_transformer.losses import "
+
+_INFONCE = {
+    "imports": f"{_LOSSES}MultipleNegativesRankingLoss",
+    "loss": "MultipleNegativesRankingLoss(model, scale=1 / TEMPERATURE)",
+    "scored": "False",
+}
+_MARGIN_MSE = {
+    "imports": f"{_LOSSES}MarginMSELoss\nfrom sentence_transformers.util import pairwise_cos_sim",
+    "loss": "MarginMSELoss(model, similarity_fct=lambda a, b: pairwise_cos_sim(a, b) / TEMPERATURE)",
+    "scored": "True",
+}
+_BY_LOSS = {"infonce": _INFONCE, "margin-mse": _MARGIN_MSE}
+"""What the script says otherwise for each loss of a study's proxy."""
+
+
 def script_of(request: ExportRequest) -> str:
     """The training script for a request. Everything that the mixture file does not hold is a constant in it.
 
     The script trains the whole model. Its learning rate is the study's where the proxy trained the whole model too,
-    else FULL_RATE; warm-up over a tenth of the steps and linear decay are ours.
+    else FULL_RATE; warm-up over a tenth of the steps and linear decay are ours. Its loss is the study's, each with the
+    proxy's temperature: `infonce` is MultipleNegativesRankingLoss, `margin-mse` MarginMSELoss on teacher scores.
     """
     proxy = request.study.proxy
     return _SCRIPT.substitute(
@@ -125,6 +151,7 @@ def script_of(request: ExportRequest) -> str:
         max_length=proxy.max_length,
         learning_rate=repr(proxy.rate if proxy.trainable == "all" else FULL_RATE),
         seed=request.study.seed,
+        **_BY_LOSS[proxy.loss],
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, get_origin, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from mixtune.errors import ConfigError
+from mixtune.search import Search
 from mixtune.searchers.base import FoldSearcher, Searcher
 from mixtune.searchers.baselines import Expert, Proportional, Temperature, Uniform, baseline_recipes
 from mixtune.searchers.blackbox import Random
@@ -15,7 +16,6 @@ from mixtune.searchers.infdds import InfDDS
 from mixtune.searchers.neighbours import Neighbours
 from mixtune.searchers.optuna import GP, TPE
 from mixtune.searchers.qmc import QMC
-from mixtune.study import Search
 
 __all__ = ["SEARCHERS", "FoldSearcher", "InfDDS", "Searcher", "baseline_recipes", "make"]
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from mixtune.study import Preparation, Study
+from mixtune.preparation import Preparation
+from mixtune.study import Study
 from mixtune.trial import Outcome, Proposal
 
 

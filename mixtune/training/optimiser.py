@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mixtune.study import Proxy
+from mixtune.proxy import Proxy
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from mixtune.errors import DataError
-from mixtune.feasible import require_mixture
+from mixtune.feasible import require_mixture, with_rows
+from mixtune.preparation import Preparation
 from mixtune.source import SourceFacts
-from mixtune.study import Preparation, Study
+from mixtune.study import Study
 from mixtune.target import Target, TargetFacts
 from mixtune.training import prepared as folders
 from mixtune.training.base import Progress
@@ -23,6 +24,7 @@ from mixtune.training.examples import dev_signal, pairs_of, split_of
 from mixtune.training.features import FeatureTable
 from mixtune.training.losses import NEED_TEACHER
 from mixtune.training.models import resolve
+from mixtune.training.notes import notes_of
 from mixtune.training.pools import candidate_pool
 from mixtune.training.prepared import Pairs, Prepared, PreparedTarget, Rows
 from mixtune.training.proxy import open_proxy
@@ -173,8 +175,7 @@ def _require_teacher(study: Study, has: Mapping[str, bool]) -> None:
 def _build(study: Study, root: Path, folder: Path, table: FeatureTable, progress: Progress) -> Work:
     sources = {source.name: read_source(source, root) for source in study.sources if source.name in study.names}
     targets = {target.name: read_target(target, root) for target in study.targets}
-    counts = {name: SourceFacts(len(text), 0, 0.0, "") for name, text in sources.items()}
-    require_mixture(replace(study, preparation=Preparation("", counts, {}, 0.0)))
+    require_mixture(with_rows(study, {name: len(text) for name, text in sources.items()}))
     _require_teacher(study, {name: bool(text.teacher) and any(text.negatives) for name, text in sources.items()})
     for name, text in targets.items():
         dev_signal(name, len(text.dev.queries), seeded(text.sha256, "signal"))
@@ -208,7 +209,7 @@ def _build(study: Study, root: Path, folder: Path, table: FeatureTable, progress
             for target in study.targets
         },
     )
-    facts = _facts(sources, targets, prepared, table)
+    facts = _facts(study, sources, targets, prepared, table)
     folders.save(prepared, folder, TypeAdapter(Facts).dump_python(facts, mode="json"))
     if not len(missing):
         return Work(tokenised)
@@ -235,7 +236,11 @@ def _prepared_target(
 
 
 def _facts(
-    sources: Mapping[str, SourceText], targets: Mapping[str, TargetText], prepared: Prepared, table: FeatureTable
+    study: Study,
+    sources: Mapping[str, SourceText],
+    targets: Mapping[str, TargetText],
+    prepared: Prepared,
+    table: FeatureTable,
 ) -> Facts:
     lengths = table.lengths
     source_facts = {
@@ -258,27 +263,5 @@ def _facts(
         )
         for (name, text), target in zip(targets.items(), prepared.targets.values(), strict=True)
     }
-    return Facts(source_facts, target_facts, len(used_rows(prepared)), tuple(_notes(sources, prepared)))
-
-
-def _notes(sources: Mapping[str, SourceText], prepared: Prepared) -> list[str]:
-    notes = []
-    for name, text in sources.items():
-        if text.dropped:
-            notes.append(f"source {name!r}: {text.dropped} pairs with an empty text were left out")
-        notes += [f"source {name!r}: {note}" for note in text.notes]
-        known = sum(map(len, text.negatives)) - len(prepared.sources[name].negatives)
-        if known:
-            notes.append(f"source {name!r}: {known} hard negatives are positives of the same query and were left out")
-    for name, target in prepared.targets.items():
-        if not target.dev.full:
-            notes.append(
-                f"target {name!r}: dev ranks {len(target.dev.documents)} of {len(target.test.documents)} documents"
-                " (judged, top hits of the base model, random), test ranks all"
-            )
-        held_out = np.concatenate([target.dev.queries, target.test.queries])
-        for source, pairs in prepared.sources.items():
-            shared = int(np.isin(np.unique(pairs.queries), held_out).sum())
-            if shared:
-                notes.append(f"source {source!r} trains on {shared} queries that are dev or test queries of {name!r}")
-    return notes
+    notes = notes_of(study, sources, targets, prepared)
+    return Facts(source_facts, target_facts, len(used_rows(prepared)), notes)

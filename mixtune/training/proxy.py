@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from mixtune.errors import ModelError
-from mixtune.study import Proxy
+from mixtune.proxy import Proxy
 from mixtune.training import models
 from mixtune.training.encoder import length_batches, model_inputs, tight_batches
 from mixtune.training.flops import LENGTH, SEQUENCES, Flops, measure

@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from mixtune.errors import TrainingError
+from mixtune.proxy import Proxy
 from mixtune.recipe import Mixture
 from mixtune.sampler import RecipeDraw
-from mixtune.study import Proxy
 from mixtune.training.optimiser import Optimiser
 from mixtune.training.prepared import Pairs, Rows
 from mixtune.training.proxy import ProxyModel

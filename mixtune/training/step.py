@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mixtune.study import Proxy
+from mixtune.proxy import Proxy
 from mixtune.training.losses import LOSSES, NEED_TEACHER, Batch
 from mixtune.training.prepared import Pairs, Rows
 from mixtune.training.proxy import ProxyModel

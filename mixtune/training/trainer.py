@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from mixtune.errors import TrainingError
-from mixtune.study import Preparation, Proxy, Study
+from mixtune.preparation import Preparation
+from mixtune.proxy import Proxy
+from mixtune.study import Study
 from mixtune.training import models, prepare
 from mixtune.training.base import Progress, Report, Task
 from mixtune.training.checkpoint import Checkpoint, Standing, load_checkpoint, save_checkpoint

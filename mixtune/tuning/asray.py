@@ -66,6 +66,13 @@ def as_ray(searcher: Searcher, study: Study, *, metric: str | None = None, mode:
     - `steps_done`: optimiser steps done so far. Optional: with fewer than `steps` the trial counts as pruned (stopped
       early by your scheduler), else as complete.
 
+    study.stopping is not read: early stopping is your scheduler's (TuneConfig(scheduler=...)). The report at which it
+    ends a trial is that trial's last, so each report must hold all of the above, `steps_done` too: without it a trial
+    that was cut short passes for a complete one. A pruned trial is never recommended; the algorithms learn from the
+    score that it had. A trial that is ended while it is paused (HyperBand) has no last report and counts as failed. Let
+    a scheduler end trials of role `search` only: nothing can continue a round that has no `checkpoint` yet, and its
+    report without `influence` ends Tuner.fit with ConfigError.
+
     Lists, never dicts: Ray takes dicts apart. Numbers are floats, lists or numpy arrays, no tensors.
 
     Proposals depend on the study, the numbers and the answers alone, never on timing. A trial that dies counts as

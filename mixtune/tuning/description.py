@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+from mixtune.preparation import Preparation
+from mixtune.proxy import Final, Proxy
+from mixtune.search import Budget, Search
 from mixtune.source import Source, SourceFacts
 from mixtune.space import Space
-from mixtune.study import Budget, Final, Preparation, Proxy, Search, Study
+from mixtune.study import Study
 from mixtune.target import Target, TargetFacts
 
 ELSEWHERE = "elsewhere"

@@ -11,8 +11,10 @@ import math
 from collections.abc import Sequence
 
 from mixtune.errors import ConfigError
+from mixtune.proxy import Proxy
+from mixtune.search import Stopping
 from mixtune.searchers.base import Searcher
-from mixtune.study import Proxy, Stopping, Study
+from mixtune.study import Study
 from mixtune.trial import Role, Trial
 
 

@@ -63,7 +63,8 @@ def tune(
     if record.study.stopping is not None:
         stopping.require_useful(record.study.stopping, record.study.proxy, type(searcher))
     with _leased(store, name) as lease:
-        run = _Run(store, lease, trainer, remembering(searcher), artifacts / record.uid, listener or Unwatched(), record)
+        searching, folder = remembering(searcher), artifacts / record.uid
+        run = _Run(store, lease, trainer, searching, folder, listener or Unwatched(), record)
         try:
             run.prepare()
             run.drive()

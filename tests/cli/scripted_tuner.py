@@ -2,10 +2,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mixtune.errors import MixtuneError
+from mixtune.preparation import Preparation
 from mixtune.recipe import Mixture, Recipe
 from mixtune.source import SourceFacts
 from mixtune.store.base import Store, StudyRecord
-from mixtune.study import Preparation, Study, StudyState
+from mixtune.study import Study, StudyState
 from mixtune.target import TargetFacts
 from mixtune.training.base import Trainer
 from mixtune.trial import Cost, Measurement, Proposal, Role, Trial, TrialState

@@ -9,8 +9,9 @@ from typer.testing import CliRunner
 
 from mixtune.cli import create_app
 from mixtune.cli.completion import study_names
+from mixtune.search import Budget, Search
 from mixtune.store.sql import open_store
-from mixtune.study import Budget, Search, Study
+from mixtune.study import Study
 
 NAMED = ("show", "resume", "trials", "best", "export", "rm")
 

@@ -3,9 +3,12 @@ from dataclasses import replace
 import pytest
 
 from mixtune.cli.pace import Lap, Left, Pace, left_of, remaining
+from mixtune.preparation import Preparation
+from mixtune.proxy import Final
 from mixtune.recipe import Mixture, Recipe
+from mixtune.search import Budget, Search
 from mixtune.source import Source, SourceFacts
-from mixtune.study import Budget, Final, Preparation, Search, Study
+from mixtune.study import Study
 from mixtune.trial import CHARGED, Cost, Measurement, Proposal, Role, Trial, TrialState
 
 Trace = list[tuple[str, float, float, int, float]]

@@ -5,9 +5,10 @@ import pytest
 
 from mixtune.config import load
 from mixtune.errors import ConfigError
+from mixtune.proxy import Final, Proxy
+from mixtune.search import Budget, Objective, Search, Stopping
 from mixtune.source import Source
 from mixtune.space import SimplexMapping
-from mixtune.study import Budget, Final, Objective, Proxy, Search, Stopping
 
 Write = Callable[[str], Path]
 QUICKSTART = Path(__file__).parents[2] / "studies" / "quickstart.yaml"

@@ -11,9 +11,10 @@ from pydantic import TypeAdapter
 
 from mixtune.errors import NotReady, SearchExhausted
 from mixtune.recipe import Recipe
+from mixtune.search import Budget
 from mixtune.searchers import FoldSearcher, Searcher
 from mixtune.space import Space
-from mixtune.study import Budget, Study
+from mixtune.study import Study
 from mixtune.trial import Influence, Measurement, Proposal, Role, Trial, TrialState
 
 LENGTH = 6

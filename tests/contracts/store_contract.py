@@ -9,12 +9,15 @@ from dataclasses import replace
 import pytest
 
 from mixtune.errors import LeaseHeld, LeaseLost, StoreError, StudyExists, StudyNotFound
+from mixtune.preparation import Preparation
+from mixtune.proxy import Proxy
 from mixtune.recipe import Mixture, Pruning, Recipe
+from mixtune.search import Budget, Search
 from mixtune.source import Source, SourceFacts
 from mixtune.space import SimplexMapping, Space
 from mixtune.store.base import AttemptOutcome, Lease, Store
 from mixtune.store.lease import Owner, process_owner
-from mixtune.study import Budget, Preparation, Proxy, Search, Study, StudyState
+from mixtune.study import Study, StudyState
 from mixtune.target import Target, TargetFacts
 from mixtune.trial import Cost, Drawn, Influence, Measurement, Probe, Proposal, Role, Scores, Trial, TrialState
 

@@ -12,9 +12,12 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from mixtune.export.base import ExportRequest, MetricValue
+from mixtune.preparation import Preparation
+from mixtune.proxy import Final, Proxy
 from mixtune.recipe import Mixture, Pruning, Recipe
+from mixtune.search import Budget, Search
 from mixtune.source import Source, SourceFacts
-from mixtune.study import Budget, Final, Preparation, Proxy, Search, Study
+from mixtune.study import Study
 from mixtune.target import Target
 from mixtune.training.data import read_source
 

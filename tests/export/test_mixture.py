@@ -25,8 +25,8 @@ def test_the_recipe_round_trips_to_the_last_bit(asked: Ask, tmp_path: Path) -> N
 def test_the_file_has_the_published_keys_and_hand_computed_values(asked: Ask, tmp_path: Path) -> None:
     EXPORTERS["mixture"](asked(tmp_path / "mixture.json"))
     data = json.loads((tmp_path / "mixture.json").read_text())
-    head = ["schema", "study", "trial", "unit", "budget", "sources", "pruning", "batch_policy", "prior", "metric"]
-    assert list(data) == [*head, "versions", "created"]
+    head = ["schema", "study", "trial", "unit", "budget", "sources", "pruning", "batch_policy"]
+    assert list(data) == [*head, "negatives", "prior", "metric", "versions", "created"]
     assert data["schema"] == "mixtune/mixture/1"
     assert data["unit"] == "batches"
     assert data["budget"] == {"steps": 120, "batch_size": 4, "rows": 480}
@@ -44,6 +44,7 @@ def test_the_file_has_the_published_keys_and_hand_computed_values(asked: Ask, tm
         "implied_epochs": pytest.approx(160 / 153),
     }
     assert data["pruning"] == "static"
+    assert data["negatives"] == 1
     assert data["prior"] == {"kind": "expert", "weights": {"homes": 0.2, "tiny": 0.6, "wide web": 0.2}}
     assert data["metric"] == {"name": "ndcg@10", "value": 0.574, "ci": [0.57, 0.578], "seeds": 3}
     assert data["created"] == "2023-11-14T22:13:20+00:00"

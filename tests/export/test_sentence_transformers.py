@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from sentence_transformers.base.sampler import DefaultBatchSampler
+from sentence_transformers.sentence_transformer.losses import MarginMSELoss, MultipleNegativesRankingLoss
 from torch.utils.data import ConcatDataset, SequentialSampler
 
 from mixtune.errors import ExportError
@@ -19,11 +21,12 @@ from mixtune.export.sentence_transformers import script_of
 from mixtune.mixture_file import read_mixture
 from mixtune.prompts import Prompts
 from mixtune.recipe import Mixture, Pruning, Recipe
-from mixtune.source import SourceFacts
+from mixtune.source import Columns, Source, SourceFacts
 from mixtune.study import Study
 from mixtune.training.batches import RecipeBatchSampler, sampler_from
 from mixtune.training.data import read_source
 
+Features = dict[str, torch.Tensor]
 Ask = Callable[[Path], ExportRequest]
 EXPORT = EXPORTERS["sentence-transformers"]
 
@@ -34,6 +37,16 @@ def built(sampler: Callable[..., RecipeBatchSampler], sizes: list[int]) -> Recip
     return sampler(ConcatDataset(parts), batch_samplers=samplers, generator=torch.Generator(), seed=5)
 
 
+def checked(folder: Path) -> str:
+    """What ruff has to say of the script in a folder, nothing where it is clean."""
+    command = ["check", "--isolated", "--select", "E,F,I,UP,B,D,ANN,SIM,RUF", "--ignore", "D203,D213"]
+    command += ["--line-length", "120", "--target-version", "py311", "train.py"]
+    ruff = subprocess.run(
+        [sys.executable, "-m", "ruff", *command], cwd=folder, capture_output=True, text=True, check=False
+    )
+    return "" if ruff.returncode == 0 else ruff.stdout + ruff.stderr
+
+
 def test_the_folder_holds_the_mixture_and_the_script(asked: Ask, tmp_path: Path) -> None:
     request = asked(tmp_path / "new" / "folder")
     assert EXPORT(request) == [request.out / "mixture.json", request.out / "train.py"]
@@ -42,12 +55,7 @@ def test_the_folder_holds_the_mixture_and_the_script(asked: Ask, tmp_path: Path)
 
 def test_the_script_is_clean_python(asked: Ask, tmp_path: Path) -> None:
     EXPORT(asked(tmp_path))
-    command = ["check", "--isolated", "--select", "E,F,I,UP,B,D,ANN,SIM,RUF", "--ignore", "D203,D213"]
-    command += ["--line-length", "120", "--target-version", "py311", "train.py"]
-    ruff = subprocess.run(
-        [sys.executable, "-m", "ruff", *command], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert ruff.returncode == 0, ruff.stdout
+    assert checked(tmp_path) == ""
 
 
 def test_the_script_trains_as_the_study_did(asked: Ask, tmp_path: Path) -> None:
@@ -190,7 +198,8 @@ def test_the_exported_script_trains_on_the_texts_of_the_study_with_their_prompts
     EXPORT(request)
     script = runpy.run_path(str(request.out / "train.py"))
     (tiny,) = read_mixture(request.out / "mixture.json").drawn
-    dataset = script["pairs"](tiny, None)
+    dataset, notes = script["examples"](tiny, 1, None)
+    assert (dataset.column_names, notes) == (["anchor", "positive"], [])
     assert dataset["anchor"][:] == [f"query: w{i} w{i + 1}" for i in range(3)]
     assert dataset["positive"][:] == [f"passage: w{i} w{i + 2} w{i + 3}" for i in range(3)]
 
@@ -204,3 +213,103 @@ def test_the_exported_script_refuses_other_data_than_the_study_read(
     EXPORT(request)
     with pytest.raises(SystemExit, match=r"source tiny at beir:.* is not what the study read"):
         run_here(request.out / "train.py", monkeypatch, "--model", str(model_folder))
+
+
+def scored_rows() -> list[dict[str, object]]:
+    """20 rows with three hard negatives, one, or none, a teacher's scores for all of them, and weights."""
+    rows: list[dict[str, object]] = []
+    for i in range(20):
+        negatives = [f"w{i + j} w40" for j in range(1, 4)][: (3, 1, 0)[i % 3]]
+        scores = [9.0, *(1.0 + j for j in range(len(negatives)))]
+        row = {"query": f"w{i} w{i + 1}", "positive": f"w{i} w{i + 2}", "negative": negatives, "scores": scores}
+        rows.append(row | {"weight": 1.0 + i % 2})
+    return rows
+
+
+@pytest.fixture
+def with_negatives(two_sources: Study, tmp_path: Path) -> Study:
+    """A study of `hard`, whose rows have hard negatives, and `tiny`, whose rows have none."""
+    path = tmp_path / "hard.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in scored_rows()))
+    columns = Columns("query", ("positive",), ("negative",), ("scores",), "weight")
+    hard = Source("hard", "jsonl", str(path), columns=columns)
+    text = read_source(hard, tmp_path / "home" / "cache")
+    facts = {"hard": SourceFacts(20, 20, 6.0, text.sha256), "tiny": two_sources.prepared.sources["tiny"]}
+    return replace(
+        two_sources,
+        sources=(hard, two_sources.sources[1]),
+        proxy=replace(two_sources.proxy, negatives=2),
+        preparation=replace(two_sources.prepared, sources=facts),
+    )
+
+
+def test_the_exported_script_trains_on_hard_negatives_where_a_source_has_them(
+    asked: Ask,
+    tmp_path: Path,
+    model_folder: Path,
+    with_negatives: Study,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    recipe = Recipe(Mixture({"hard": 0.5, "tiny": 0.5}), Pruning({"hard": 0.5}))
+    request = replace(asked(tmp_path / "export"), study=with_negatives, recipe=recipe)
+    EXPORT(request)
+    out = request.out / "run"
+    seen: set[int] = set()
+    forward = MultipleNegativesRankingLoss.forward
+
+    def watched(self: MultipleNegativesRankingLoss, features: list[Features], labels: torch.Tensor) -> torch.Tensor:
+        features = list(features)
+        seen.add(len(features))
+        return forward(self, features, labels)
+
+    monkeypatch.setattr(MultipleNegativesRankingLoss, "forward", watched)
+    options = ["--model", str(model_folder), "--output", str(out), "--max-steps", "12"]
+    run_here(request.out / "train.py", monkeypatch, *options)
+
+    assert seen == {4, 2}  # embeddings per row: with two negatives, and of pairs alone
+    receipt = json.loads((out / "receipt.json").read_text())
+    assert sum(drawn["batches"] for drawn in receipt.values()) == 12
+    assert receipt["hard"]["unique_rows"] <= 10
+    assert receipt["tiny"]["notes"] == []
+    weights, lacking = receipt["hard"]["notes"]
+    assert "its row weights are not used" in weights
+    assert "6 of 20 rows have no hard negative, and bring documents of other queries" in lacking
+    printed = capsys.readouterr().out
+    assert "source hard: columns anchor, positive, negative_1, negative_2\n" in printed
+    assert f"warning: source hard: {weights}\n" in printed
+
+
+def test_the_exported_script_of_a_margin_mse_study_learns_the_margins_of_the_teacher(
+    asked: Ask, tmp_path: Path, model_folder: Path, with_negatives: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = replace(with_negatives.proxy, loss="margin-mse", temperature=0.05)
+    study = replace(with_negatives, proxy=proxy)
+    request = replace(asked(tmp_path / "export"), study=study, recipe=Recipe(Mixture({"hard": 1.0})))
+    EXPORT(request)
+    seen: list[tuple[list[float], float]] = []
+    compute = MarginMSELoss.compute_loss_from_embeddings
+
+    def watched(self: MarginMSELoss, embeddings: list[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
+        loss = compute(self, embeddings, labels)
+        query, positive, *negatives = (F.normalize(each.detach(), dim=1).double() for each in embeddings)
+        margins = torch.stack([((query * (positive - each)).sum(dim=1) / 0.05) for each in negatives], dim=1)
+        expected = ((margins - (labels[:, :1] - labels[:, 1:])) ** 2).mean()
+        seen.append((sorted({*labels.flatten().tolist()}), float(loss.detach() / expected)))
+        return loss
+
+    monkeypatch.setattr(MarginMSELoss, "compute_loss_from_embeddings", watched)
+    options = ["--model", str(model_folder), "--output", str(request.out / "run"), "--max-steps", "5"]
+    run_here(request.out / "train.py", monkeypatch, *options)
+    assert len(seen) == 5
+    assert {score for scores, _ in seen for score in scores} == {9.0, 1.0, 2.0, 3.0}
+    assert [ratio for _, ratio in seen] == pytest.approx([1.0] * 5, abs=1e-4)
+
+
+def test_the_script_of_a_margin_mse_study_is_clean_python_and_has_no_other_loss(asked: Ask, tmp_path: Path) -> None:
+    request = asked(tmp_path)
+    proxy = replace(request.study.proxy, loss="margin-mse")
+    script = script_of(replace(request, study=replace(request.study, proxy=proxy)))
+    assert "MultipleNegativesRankingLoss" not in script
+    (tmp_path / "train.py").write_text(script)
+    assert checked(tmp_path) == ""

@@ -1,10 +1,13 @@
 from dataclasses import dataclass, field, replace
 
 from mixtune.errors import SearchExhausted
+from mixtune.preparation import Preparation
+from mixtune.proxy import Final
 from mixtune.recipe import Mixture, Recipe
 from mixtune.report.summary import Summary, summarise
+from mixtune.search import Budget, Search
 from mixtune.source import Source, SourceFacts
-from mixtune.study import Budget, Final, Preparation, Search, Study, StudyState
+from mixtune.study import Study, StudyState
 from mixtune.target import Target, TargetFacts
 from mixtune.trial import Cost, Measurement, Proposal, Role, Scores, Trial, TrialState
 

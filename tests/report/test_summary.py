@@ -7,7 +7,8 @@ from ledger import PROPORTIONAL, TUNED, UNIFORM, Ledger
 
 from mixtune.report.document import document
 from mixtune.report.summary import Verdict
-from mixtune.study import Objective, StudyState
+from mixtune.search import Objective
+from mixtune.study import StudyState
 from mixtune.trial import Role, TrialState
 
 Judge = Callable[[float], Ledger]

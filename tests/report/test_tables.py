@@ -10,8 +10,8 @@ from mixtune.recipe import Mixture, Recipe
 from mixtune.report.document import document
 from mixtune.report.summary import Summary
 from mixtune.report.tables import bar, duration, flops, outside_lines, recipe_table, report, spark
+from mixtune.search import Stopping
 from mixtune.space import Space
-from mixtune.study import Stopping
 from mixtune.trial import Measurement, Role, TrialState
 
 

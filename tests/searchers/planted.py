@@ -6,11 +6,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mixtune.errors import SearchExhausted
+from mixtune.preparation import Preparation
 from mixtune.recipe import FloatArray, Mixture, Recipe
+from mixtune.search import Budget, Search
 from mixtune.searchers import Searcher
 from mixtune.source import Source, SourceFacts
 from mixtune.space import Space
-from mixtune.study import Budget, Preparation, Search, Study
+from mixtune.study import Study
 from mixtune.target import Target, TargetFacts
 from mixtune.trial import Cost, Influence, Measurement, Proposal, Role, Trial, TrialState
 

@@ -4,13 +4,14 @@ import pytest
 from planted import planted_study
 
 from mixtune.errors import ConfigError
+from mixtune.proxy import Final
 from mixtune.searchers import InfDDS, Searcher
 from mixtune.searchers.baselines import Uniform
 from mixtune.searchers.blackbox import Random
 from mixtune.searchers.optuna import TPE
 from mixtune.searchers.possible import require_possible
 from mixtune.space import Space
-from mixtune.study import Final, Study
+from mixtune.study import Study
 
 
 def tight(**bounds: object) -> Study:

@@ -8,10 +8,11 @@ from searcher_contract import FoldSearcherContract
 
 from mixtune.errors import NotReady
 from mixtune.recipe import Recipe
+from mixtune.search import Budget
 from mixtune.searchers import FoldSearcher, InfDDS, Searcher
 from mixtune.searchers.blackbox import Random
 from mixtune.searchers.remembering import Remembering, remembering
-from mixtune.study import Budget, Study
+from mixtune.study import Study
 from mixtune.trial import Proposal, Role, Trial, TrialState
 
 

@@ -3,6 +3,7 @@ from planted import planted_study
 from searcher_contract import FoldSearcherContract, SearcherContract
 
 from mixtune.errors import ConfigError
+from mixtune.search import Search
 from mixtune.searchers import SEARCHERS, InfDDS, Searcher, make
 from mixtune.searchers.baselines import Expert, Proportional, Temperature, Uniform
 from mixtune.searchers.blackbox import Random
@@ -11,7 +12,7 @@ from mixtune.searchers.neighbours import Neighbours
 from mixtune.searchers.optuna import GP, TPE
 from mixtune.searchers.qmc import QMC
 from mixtune.space import Space
-from mixtune.study import Search, Study
+from mixtune.study import Study
 
 
 class TestUniform(SearcherContract):

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mixtune.preparation import Preparation
+from mixtune.proxy import Proxy
 from mixtune.recipe import Mixture, Recipe
+from mixtune.search import Budget, Search
 from mixtune.source import Source, SourceFacts
-from mixtune.study import Budget, Preparation, Proxy, Search, Study
+from mixtune.study import Study
 from mixtune.target import Target, TargetFacts
 from mixtune.training.prepared import Pairs, Prepared, PreparedTarget, Split
 from mixtune.training.proxy import HeadProxy

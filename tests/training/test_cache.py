@@ -11,8 +11,10 @@ from test_prepare import silent, write_set
 from test_prepared import made
 
 from mixtune.errors import DataError
+from mixtune.proxy import Proxy
+from mixtune.search import Budget, Search
 from mixtune.source import Source
-from mixtune.study import Budget, Proxy, Search, Study
+from mixtune.study import Study
 from mixtune.target import Target
 from mixtune.training import prepared
 from mixtune.training.cache import keep, lacks_room, recall, room_in

@@ -10,8 +10,9 @@ from small_study import DIM, bench_of, run_of, study_of, synthetic
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from mixtune.proxy import Proxy
 from mixtune.recipe import Recipe
-from mixtune.study import OFFLINE_MODEL, Proxy
+from mixtune.study import OFFLINE_MODEL
 from mixtune.training import models
 from mixtune.training.base import Task
 from mixtune.training.cost import fresh_run_flops, search_flops

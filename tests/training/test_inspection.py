@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mixtune.search import Budget, Search
 from mixtune.source import Source
-from mixtune.study import Budget, Search, Study
+from mixtune.study import Study
 from mixtune.target import Target
 from mixtune.training.inspection import Inspection, Lengths, SplitInspection, inspect
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from mixtune.study import Proxy
+from mixtune.proxy import Proxy
 from mixtune.training.optimiser import Optimiser
 
 

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from mixtune.errors import DataError
+from mixtune.preparation import Preparation
 from mixtune.prompts import Prompts
+from mixtune.proxy import Proxy
+from mixtune.search import Budget, Search
 from mixtune.source import Source
-from mixtune.study import OFFLINE_MODEL, Budget, Preparation, Proxy, Search, Study
+from mixtune.study import OFFLINE_MODEL, Study
 from mixtune.target import Target
 from mixtune.training.data import read_source
 from mixtune.training.features import FeatureTable
@@ -215,14 +218,6 @@ def test_training_on_held_out_queries_is_said_whatever_the_prompts(
     targets = tuple(dataclasses.replace(each, prompts=Prompts(target)) for each in study.targets)
     found = prepare(dataclasses.replace(study, sources=(leak,), targets=targets), tmp_path, silent)
     assert any("'leak' trains on 4 queries that are dev or test queries of 'pooled'" in note for note in found.notes)
-
-
-def test_a_prompt_alone_is_no_shared_query(study: Study, tmp_path: Path) -> None:
-    prompts = Prompts("query: ")
-    sources = tuple(dataclasses.replace(each, prompts=prompts) for each in study.sources)
-    targets = tuple(dataclasses.replace(each, prompts=prompts) for each in study.targets)
-    found = prepare(dataclasses.replace(study, sources=sources, targets=targets), tmp_path, silent)
-    assert not any("trains on" in note for note in found.notes)
 
 
 def test_too_few_dev_queries_are_refused_before_anything_is_encoded(study: Study, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from mixtune.errors import ModelError
-from mixtune.study import OFFLINE_MODEL, Proxy
+from mixtune.proxy import Proxy
+from mixtune.study import OFFLINE_MODEL
 from mixtune.training import models
 from mixtune.training.features import FeatureTable
 from mixtune.training.proxy import BaseModel, FullProxy, HeadProxy, open_proxy

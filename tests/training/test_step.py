@@ -6,7 +6,7 @@ import pytest
 import torch
 from small_study import DIM, bench_of, recipe, run_of, study_of, synthetic
 
-from mixtune.study import Proxy
+from mixtune.proxy import Proxy
 from mixtune.training.base import Task
 from mixtune.training.prepared import Pairs, Prepared
 from mixtune.training.run import Run

@@ -13,9 +13,11 @@ from tokenizers import Tokenizer
 from trainer_contract import TrainerContract
 
 from mixtune.errors import TrainingError
+from mixtune.proxy import Proxy
 from mixtune.recipe import Mixture, Pruning, Recipe
+from mixtune.search import Budget, Search
 from mixtune.source import Source
-from mixtune.study import OFFLINE_MODEL, Budget, Proxy, Search, Study
+from mixtune.study import OFFLINE_MODEL, Study
 from mixtune.target import Target
 from mixtune.training.base import Task, Trainer
 from mixtune.training.devloss import DevPool

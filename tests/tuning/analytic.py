@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from mixtune.errors import TrainingError
+from mixtune.preparation import Preparation
+from mixtune.proxy import Final, Proxy
 from mixtune.sampler import RecipeDraw
+from mixtune.search import Budget, Search
 from mixtune.source import Source, SourceFacts
 from mixtune.store.base import StudyRecord
-from mixtune.study import Budget, Final, Preparation, Proxy, Search, Study
+from mixtune.study import Study
 from mixtune.target import Target, TargetFacts
 from mixtune.training.base import Progress, Report, Task
 from mixtune.trial import JUDGED, Cost, Influence, Measurement, Outcome, Role, Trial

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from analytic import study
 
+from mixtune.search import Budget, Stopping
 from mixtune.store.base import Store
 from mixtune.store.sql import open_store
-from mixtune.study import Budget, Stopping, StudyState
+from mixtune.study import StudyState
 from mixtune.trial import Trial, TrialState
 
 SCRIPT = Path(__file__).with_name("drive_study.py")

@@ -10,8 +10,9 @@ import pytest
 
 from mixtune.errors import NotReady, SearchExhausted
 from mixtune.recipe import Mixture, Recipe
+from mixtune.search import Budget
 from mixtune.searchers.base import Searcher
-from mixtune.study import Budget, Study
+from mixtune.study import Study
 from mixtune.trial import Cost, Measurement, Proposal, Role, Trial, TrialState
 from mixtune.tuning import plan
 

@@ -9,9 +9,11 @@ import analytic
 import pytest
 
 from mixtune.errors import ConfigError, NotReady, SearchExhausted
+from mixtune.proxy import Proxy
 from mixtune.recipe import Mixture, Recipe
+from mixtune.search import Budget, Search, Stopping
 from mixtune.searchers import SEARCHERS, Searcher, make
-from mixtune.study import Budget, Proxy, Search, Stopping, Study
+from mixtune.study import Study
 from mixtune.training.base import Task
 from mixtune.trial import Measurement, Proposal, Role, Trial, TrialState
 from mixtune.tuning import plan, stopping

@@ -1,0 +1,46 @@
+"""The two trainings of a study: the short proxy that its trials run, and the final one that it stands in for."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """The short training run that stands in for the real one.
+
+    trainable is `head` (a dense layer on frozen embeddings), `last:n` (the last n transformer layers) or `all`.
+    temperature divides the cosine in the contrastive loss (0.05 is the usual scale of 20). schedule is the learning
+    rate after a linear warm-up over the share `warmup` of the steps: `constant` or `linear` decay to 0; rounds of a
+    chain have no horizon and keep it constant. loss is `infonce`, or `margin-mse` where every source has a teacher's
+    scores and hard negatives; negatives is how many of its hard negatives each pair brings into a step (1, ours:
+    triplets; 0 leaves them out). learning_rate None means 5e-4 for `head`, 5e-5 for `last:n`, 3e-5 for
+    `all` (ours). precision is `auto` (bf16 autocast where the CPU has bf16 matrix instructions), `fp32` or `bf16`.
+    """
+
+    trainable: str = "head"
+    steps: int = 300
+    batch_size: int = 32
+    learning_rate: float | None = None
+    loss: str = "infonce"
+    temperature: float = 0.05
+    schedule: str = "constant"
+    warmup: float = 0.0
+    weight_decay: float = 0.0
+    max_length: int = 128
+    precision: str = "auto"
+    negatives: int = 1
+
+    @property
+    def rate(self) -> float:
+        """The peak learning rate."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return {"head": 5e-4, "all": 3e-5}.get(self.trainable, 5e-5)
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """The training that the recipe is for (its steps decide the implied epochs), and the seeds that judge it."""
+
+    steps: int = 2000
+    batch_size: int | None = None
+    seeds: int = 3
