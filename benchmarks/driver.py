@@ -23,8 +23,12 @@ from mixtune.searchers.remembering import remembering
 from mixtune.study import Study
 from mixtune.training.base import Task
 from mixtune.training.trainer import EncoderTrainer
-from mixtune.trial import CHARGED, VISIBLE, Outcome, Proposal, Role, Trial, TrialState
+from mixtune.trial import CHARGED, VISIBLE, Cost, Outcome, Proposal, Role, Trial, TrialState
 from mixtune.tuning import plan
+
+
+TOLERANCE = 1.005
+"""Fresh runs differ a little in cost: seven of them count as seven."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,10 @@ class Driver:
         return replace(self.prepared, search=search, budget=Budget(runs=runs, workers=1), seed=seed)
 
     def search(self, study: Study) -> Found:
-        """Drive a search to the end of its budget."""
+        """Drive a search to the end of its budget, and recommend from what did not go over it.
+
+        A tuner lets the last trial go over the budget by up to half of its cost; here it then does not count.
+        """
         searcher, trials = remembering(make(study.search)), plan.opening(study)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
@@ -87,7 +94,10 @@ class Driver:
                 for old in folder.iterdir():
                     if old.name not in (str(trial.number), str(trial.proposal.parent)):
                         shutil.rmtree(old)
-        paid = [t.measurement.cost for t in trials if t.role in CHARGED and t.measurement is not None]
+        limit = (study.budget.runs or float("inf")) * study.prepared.run_flops * TOLERANCE
+        while sum(cost.flops for cost in costs(trials)) > limit:
+            trials.pop()
+        paid = costs(trials)
         return Found(
             recipe=searcher.recommend(study, [trial for trial in trials if trial.role in VISIBLE]),
             runs=sum(cost.flops for cost in paid) / study.prepared.run_flops,
@@ -116,6 +126,11 @@ class Driver:
             None if parent is None else folder / str(parent),
         )
         return self.trainer.train(study, task, lambda step, score: None)
+
+
+def costs(trials: Iterable[Trial]) -> list[Cost]:
+    """What the searcher paid for."""
+    return [t.measurement.cost for t in trials if t.role in CHARGED and t.measurement is not None]
 
 
 def influences(trials: Iterable[Trial]) -> dict[str, dict[str, float]]:
