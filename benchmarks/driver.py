@@ -26,7 +26,6 @@ from mixtune.training.trainer import EncoderTrainer
 from mixtune.trial import CHARGED, VISIBLE, Cost, Outcome, Proposal, Role, Trial, TrialState
 from mixtune.tuning import plan
 
-
 TOLERANCE = 1.005
 """Fresh runs differ a little in cost: seven of them count as seven."""
 
