@@ -26,8 +26,9 @@ class Columns:
 
     @property
     def named(self) -> tuple[str, ...]:
-        """All columns that are read."""
-        return (self.query, *self.positive, *self.negative, *self.scores, *([self.weight] if self.weight else []))
+        """All columns that are read, each once."""
+        weight = [self.weight] if self.weight else []
+        return tuple(dict.fromkeys((self.query, *self.positive, *self.negative, *self.scores, *weight)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from typing import TypeVar
 
@@ -170,14 +171,13 @@ def _kind(path: Path) -> str | None:
 
 
 def _name(place: Place, taken: Collection[str]) -> str:
-    """A name that a study file may hold and that nothing else has: that of the file or folder."""
+    """A name that a study file may hold and nothing else has: the file's or folder's, if need be with more."""
     stem = place.path.name
     if place.path.is_file():
         stem = stem.removesuffix(".gz").rsplit(".", 1)[0]
     name = named(stem)
-    while name in taken:
-        name = f"{name[:80]}-{place.kind}"
-    return name
+    numbered = (f"{name[:80]}-{number}" for number in count(2))
+    return next(each for each in chain((name, f"{name[:80]}-{place.kind}"), numbered) if each not in taken)
 
 
 def named(text: str) -> str:

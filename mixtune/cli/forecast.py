@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil
 from pathlib import Path
 
@@ -26,8 +27,10 @@ from mixtune.training.features import FeatureTable
 from mixtune.training.models import load, resolve
 from mixtune.training.prepare import NEGATIVES, frozen_layers, require_teacher, used_rows
 from mixtune.training.prepared import Floats, Pairs, Prepared, PreparedTarget, Rows
-from mixtune.training.proxy import FullProxy, open_proxy
+from mixtune.training.proxy import FullProxy, ProxyModel, open_proxy
+from mixtune.training.signals import probe_pools
 from mixtune.training.texts import SourceText, TargetText
+from mixtune.trial import Probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
         texts=len(used),
         new=len(new),
         encoding=0.0 if base is None else FullProxy(lengths, base, study.proxy.precision).encode_flops(new),
-        search=_search_flops(study, searcher, dev),
+        search=_search_flops(study, searcher, dev, partial(_look_flops, prepared, proxy)),
         judging=(unit + test) * (len(baseline_recipes(study)) + 1) * study.final.seeds + dev + test,
         disk=disk,
         proxy_epochs=_epochs(study, study.proxy.steps * study.proxy.batch_size),
@@ -160,11 +163,11 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
     )
 
 
-def _search_flops(study: Study, searcher: Searcher, dev: float) -> float:
+def _search_flops(study: Study, searcher: Searcher, dev: float, look: Callable[[Probe], float]) -> float:
     """What the search costs at most: its budget of runs, or its trials at their expected cost.
 
     A baseline is run once, and so is the mixture of neighbours. A round of Inf-DDS takes its ordinary steps (none in
-    the first one), and for each probe some steps and a look at dev, which it also has at its end.
+    the first one), a look at its dev queries, and for each probe some steps and another look; some are scored on dev.
     """
     unit, budget = study.prepared.run_flops, study.budget
     most = unit * (budget.runs or np.inf)
@@ -176,9 +179,17 @@ def _search_flops(study: Study, searcher: Searcher, dev: float) -> float:
         return min(most, unit * budget.trials)
     step = (unit - dev) / study.proxy.steps
     probe = searcher.suggest(study, (), study.rng(0)).probe
-    probes, steps = (len(probe.sources), probe.steps) if probe is not None else (0, 0)
-    each = probes * (steps * step + dev) + dev
-    return min(most, each * budget.trials + searcher.steps * step * (budget.trials - 1))
+    each = 0.0 if probe is None else len(probe.sources) * (probe.steps * step + look(probe)) + look(probe)
+    scored = budget.trials // searcher.score_every
+    return min(most, each * budget.trials + searcher.steps * step * (budget.trials - 1) + dev * scored)
+
+
+def _look_flops(prepared: Prepared, proxy: ProxyModel, probe: Probe) -> float:
+    """What it costs to measure the dev loss that influence is made of, once."""
+    return sum(
+        proxy.encode_flops(pool.queries) + proxy.encode_flops(pool.documents) + proxy.flops.similarity(pool.products, 1)
+        for pool in probe_pools(prepared, probe, 0).values()
+    )
 
 
 def _pairs(text: SourceText, rows: Callable[[Sequence[str]], Rows]) -> Pairs:

@@ -43,10 +43,9 @@ class Chain:
     is the number of the last one. left holds the arms still to come in the running cycle of probes. psi is the log of
     the policy's weights, shape (A,). influence and error are running means per target, shape (A, N), and their
     standard errors: these fall with more rounds where each draws its dev queries anew, and stay where all rounds share
-    them. visits counts the probes of each arm
-    that gave an answer, z is the standardised influence. spread is the running mean of how far the influences of a
-    round lie apart, None before the first. skipped says that the last round changed no weight for want of any gain,
-    dropped which of its probes gave no finite influence.
+    them. visits counts the probes of each arm that gave an answer, z is the standardised influence. spread is the
+    running mean of how far the influences of a round lie apart, None before the first. skipped says that the last
+    round changed no weight for want of any gain, dropped which of its probes gave no finite influence.
     """
 
     arms: tuple[Arm, ...]
@@ -86,11 +85,11 @@ class InfDDS(FoldSearcher[Chain]):
     softmax scores, and the start from size-proportional or expert weights. Everything else is ours:
 
     - policy `kl` (default) uses running means (each new influence counts `rate`), standardised against their noise:
-      weights proportional to prior * exp(beta * z), beta 3. The prior fades as the influences become clear: once every
-      source has been probed it counts as prior ** (1 - fade * clarity), clarity being the share of the spread between
-      sources that is not noise; fade 0 keeps it as it is. `reinforce_sum` and `reinforce_expected` are the two readings
-      of the paper's rule, with rate `gamma`, on influences divided by their mean size; `exponential` the same on
-      standardised influences.
+      weights proportional to prior * exp(beta * z), beta 3. The prior fades as the influences become clear: once all
+      that can be probed has been, it counts as prior ** (1 - fade * clarity), clarity being the share of the spread
+      between sources that is not noise; fade 0 keeps it as it is. `reinforce_sum` and `reinforce_expected` are the
+      two readings of the paper's rule, with rate `gamma`, on influences divided by their mean size; `exponential` the
+      same on standardised influences.
     - probes per round (None: 8 or all), probe_steps (None: a fifteenth of a fresh run's), ordinary steps 10, epsilon 1
       (step of the merge). More steps per probe tell sources apart better than more probes of a step or two.
     - dev evaluation is most of a round's cost unless it is sampled: a round measures influence on `queries` dev queries
@@ -183,8 +182,10 @@ class InfDDS(FoldSearcher[Chain]):
         known, z = visits > 0, np.zeros(len(visits))
         z[known] = standardise(influence[known], error[known], study.target_weights())
         value = np.array([x.value for x in seen.values()], dtype=float)
-        clear = clarity(influence, error, study.target_weights()) if known.all() else 0.0
-        prior = faded(np.exp(state.log_prior), self.fade * clear)
+        everything = all(known[position[name]] for name in state.eligible)
+        clear = clarity(influence[known], error[known], study.target_weights()) if everything else 0.0
+        part = shares(state.arms)  # a source's prior fades, not that of its arms: of more levels it weighs no more
+        prior = part * faded(np.exp(state.log_prior) / part, self.fade * clear)
         psi, skipped = self._step(state, prior, z, probed, value)
 
         spread = state.spread
@@ -311,7 +312,8 @@ def left_after(left: frozenset[str], probed: Sequence[str], eligible: Sequence[s
 
 def finite(influence: Influence) -> bool:
     """Whether a source's influence came out as numbers."""
-    values = (influence.value, influence.error or 0.0, *influence.per_target.values())
+    errors = (influence.error or 0.0, *influence.per_target_error.values())
+    values = (influence.value, *errors, *influence.per_target.values())
     return all(value is not None and bool(np.isfinite(value)) for value in values)
 
 

@@ -5,7 +5,7 @@ import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from glob import glob, has_magic
+from glob import escape, glob, has_magic
 from pathlib import Path
 
 import datasets
@@ -112,7 +112,7 @@ def _of_records(path: Path, names: Sequence[str]) -> dict[str, Cells]:
 def _parquet(path: Path, cache: Path) -> Table:
     try:
         with jsonl.quiet():
-            dataset = datasets.Dataset.from_parquet(str(path), cache_dir=str(cache / "datasets"))
+            dataset = datasets.Dataset.from_parquet(escape(str(path)), cache_dir=jsonl.arrow_folder(path, cache))
     except (DatasetsError, OSError, ValueError, StopIteration) as error:
         if lacks_room(error):
             raise no_room(cache, error) from error

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from glob import has_magic
 from pathlib import Path
 
 import datasets
@@ -192,6 +193,11 @@ def _commit(builder: datasets.DatasetBuilder) -> str | None:
 def _path(data: Source | Target) -> str:
     if not isinstance(data.location, str):
         raise DataError("a hub source names one data set: make a source of each")
+    if has_magic(data.location) and Path(data.location).is_dir():
+        raise DataError(
+            f"folder {data.location!r} cannot be read as a copy of a data set: `datasets` takes its name for a pattern"
+            " that other folders fit; rename it without *, ?, [ and ]"
+        )
     return data.location
 
 

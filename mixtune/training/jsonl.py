@@ -5,6 +5,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 
 import datasets
@@ -12,6 +13,8 @@ from datasets.exceptions import DatasetsError
 from pydantic import JsonValue as Json
 
 from mixtune.errors import DataError
+from mixtune.training.cache import stamp
+from mixtune.training.texts import content_hash
 
 _PLAIN = {"string", "large_string", "bool", "null", "int64", "float64"}
 """Types whose values `datasets` hands over as they stand in the file. It makes dates of texts that look like one."""
@@ -25,9 +28,14 @@ def opened(path: Path, cache: Path) -> datasets.Dataset | None:
     try:
         with quiet():
             # load_dataset would call out to the network on every local file, to count it.
-            return datasets.Dataset.from_json(str(path), cache_dir=str(cache / "datasets"))
+            return datasets.Dataset.from_json(escape(str(path)), cache_dir=arrow_folder(path, cache))
     except (DatasetsError, OSError, EOFError, ValueError, KeyError, StopIteration, zlib.error):
         return None
+
+
+def arrow_folder(path: Path, cache: Path) -> str:
+    """Where the Arrow files of one state of a file stay: `datasets` itself does not look at its size."""
+    return str(cache / "datasets" / content_hash([stamp([path], path.parent)])[:16])
 
 
 def as_it_stands(dataset: datasets.Dataset, names: Iterable[str]) -> bool:

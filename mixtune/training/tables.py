@@ -51,16 +51,19 @@ def text_of(tables: Iterable[Table], given: Columns | None, min_score: float | N
         DataError: a column is missing, or a cell holds what it cannot; names the file and the line.
     """
     found: list[Rows] = []
-    first = ""
+    first: tuple[str, bool] | None = None
     for table in tables:
         given = columns_of(table.names, given, table.where)
         found.append(_rows(table, given, min_score))
-        if bool(found[-1].text.teacher) != bool(found[0].text.teacher) and found[-1].text and found[0].text:
+        if not found[-1].text:
+            continue
+        taught = bool(found[-1].text.teacher)
+        first = first or (table.where, taught)
+        if taught != first[1]:
             raise DataError(
-                f"{table.where} and {first} differ in whether they have teacher scores: make two sources of them, or"
+                f"{table.where} and {first[0]} differ in whether they have teacher scores: make two sources of them, or"
                 " leave scores out of `columns`"
             )
-        first = first or table.where
     texts = [rows.text for rows in found]
     low = sum(rows.low for rows in found)
     least = LEAST_SCORE if min_score is None else min_score

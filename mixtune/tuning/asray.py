@@ -56,7 +56,8 @@ def as_ray(searcher: Searcher, study: Study, *, metric: str | None = None, mode:
       targets' dev loss by the tried steps, (before - after) / before, averaged over targets by their weights. None or
       nan where it diverged.
     - `influence_error`: list of P standard errors in the same unit. Left out they count as 0, and noise is taken for
-      influence.
+      influence. Draw the dev queries anew in each round, or say `InfDDS(queries=None)`: errors then do not fall with
+      more rounds.
     - `influence_per_target`, `influence_per_target_error`: P lists of N numbers, the same per target. Optional.
     - `checkpoint` (rounds): path, as text, of the parameters after the merge, where any worker can read it. Keep the
       newest two.

@@ -7,7 +7,7 @@ from desk import Desk
 from test_check import folder
 
 from mixtune.cli.draft import draft
-from mixtune.cli.finding import Findings, FoundSource, FoundTarget
+from mixtune.cli.finding import Findings, FoundSource, FoundTarget, find
 from mixtune.config import load
 
 
@@ -136,3 +136,12 @@ def test_the_bounds_of_a_draft_leave_room_for_a_mixture(tmp_path: Path, rows: in
     assert study.space.max_epochs is not None
     assert study.space.max_epochs * rows >= 2 * study.final_rows or study.final.steps == 5000
     assert study.final.steps == 50 or study.final_rows <= 3 * rows + 50 * 32
+
+
+def test_twenty_files_of_one_name_get_twenty_names(tmp_path: Path) -> None:
+    for number in range(20):
+        (tmp_path / "data" / f"set{number:02}").mkdir(parents=True)
+        (tmp_path / "data" / f"set{number:02}" / "train.jsonl").write_text(pairs(2))
+    found = find(tmp_path / "data", tmp_path / "cache", lambda what, done, total: None)
+    assert [source.name for source in found.sources[:4]] == ["train", "train-jsonl", "train-2", "train-3"]
+    assert len({source.name for source in found.sources}) == 20

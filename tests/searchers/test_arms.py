@@ -13,7 +13,7 @@ from mixtune.searchers.optuna import TPE
 from mixtune.searchers.possible import require_possible
 from mixtune.source import SourceFacts
 from mixtune.space import Space
-from mixtune.trial import Probe
+from mixtune.trial import Influence, Measurement, Probe, Trial, TrialState
 
 OWN = Space(levels={"s0": (0.25, 0.5, 1.0)})
 SHARED = Space(shared_levels=(0.5, 1.0))
@@ -123,6 +123,20 @@ def test_a_source_with_more_levels_is_not_lifted_by_reinforce() -> None:
     study = planted_study(3, targets=2, space=OWN)
     mixture = recommended_recipe(searcher, World(study), 100).mixture
     assert mixture["s0"] == pytest.approx(mixture["s1"], abs=0.02)
+
+
+def test_a_source_with_more_levels_is_not_lifted_when_its_prior_fades() -> None:
+    study, searcher = planted_study(3, targets=1, space=OWN), InfDDS()
+    trials: list[Trial] = []
+    for number in range(2):
+        proposal = searcher.suggest(study, trials, study.rng(number))
+        assert proposal.probe is not None
+        arms = proposal.probe.arms.items()
+        influence = {name: Influence(0.0 if source == "s2" else 0.1, 0.0) for name, (source, _) in arms}
+        found = Measurement(influence=influence, checkpoint="here")
+        trials.append(Trial(number, proposal, 0, state=TrialState.COMPLETE, measurement=found))
+    mixture = searcher.recommend(study, trials).mixture
+    assert mixture["s0"] == pytest.approx(mixture["s1"])
 
 
 def test_levels_whose_rows_would_be_too_few_are_refused_before_anything_runs() -> None:

@@ -378,3 +378,23 @@ def test_a_finished_trial_is_one_update() -> None:
     state = InfDDS().update(state, study, trials[-1])
     assert (state.weights == InfDDS().fold(study, trials).weights).all()
     assert finish(World(study), InfDDS().propose(state, study, study.rng(4)), 4).proposal.parent == 3
+
+
+def test_a_source_that_cannot_be_probed_keeps_no_prior_from_fading() -> None:
+    gains = {"s0": 0.3, "s1": 0.2, "s2": 0.1}
+    study = planted_study(3, targets=1)
+    capped = planted_study(4, targets=1, space=Space(cap={"s3": 0.0}))
+    of_three = weights(InfDDS(), study, rounds(InfDDS(), study, gains, 2))
+    of_four = weights(InfDDS(), capped, rounds(InfDDS(), capped, gains, 2))[:3]
+    assert of_four / of_four.sum() == pytest.approx(of_three)
+
+
+def test_an_influence_whose_error_on_a_target_is_not_finite_is_left_out() -> None:
+    study = planted_study(2, targets=1)
+    trial = rounds(InfDDS(), study, {"s0": 0.2, "s1": 0.1}, 1)[0]
+    assert trial.measurement is not None
+    broken = Influence(0.2, 0.1, {"t0": 0.2}, {"t0": float("nan")})
+    influence = {**trial.measurement.influence, "s0": broken}
+    state = InfDDS().fold(study, [replace(trial, measurement=replace(trial.measurement, influence=influence))])
+    assert state.dropped == ("s0",)
+    assert np.isfinite(state.weights).all()

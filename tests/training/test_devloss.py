@@ -121,7 +121,13 @@ def test_over_many_draws_a_sampled_pool_uses_every_query_and_every_positive_alik
     prepared, _, _ = target(queries=6)
     everyone, rng = np.ones(6, dtype=bool), np.random.default_rng(0)
     seen = np.zeros(6)
+    own = prepared.dev.judged[: prepared.dev.starts[1]][prepared.dev.grades[: prepared.dev.starts[1]] > 0]
+    drawn = dict.fromkeys(own.tolist(), 0)
     for _ in range(600):
-        seen[DevPool.sampled("t", prepared, everyone, queries=2, negatives=1, rng=rng).used] += 1
+        pool = DevPool.sampled("t", prepared, everyone, queries=2, negatives=1, rng=rng)
+        seen[pool.used] += 1
+        if pool.used[0] == 0:
+            drawn[int(pool.positions[pool._positives[0]])] += 1
+    assert len(own) > 1 and list(drawn.values()) == pytest.approx([240 / len(own)] * len(own), rel=0.3)
     assert seen[5] == 0, "the last query has no positive"
     assert seen[:5] == pytest.approx(np.full(5, 240), abs=5 * (600 * 0.4 * 0.6) ** 0.5)

@@ -1,5 +1,6 @@
 import gzip
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -193,3 +194,40 @@ def test_a_file_that_went_away_is_read_no_more(tmp_path: Path) -> None:
     shutil.rmtree(written(tmp_path / "set" / "a.jsonl", lines(*ROWS)).parent)
     with pytest.raises(DataError, match="does not exist"):
         read(tmp_path / "set" / "a.jsonl")
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_a_file_that_changed_under_an_old_date_is_read_again(tmp_path: Path, kind: str) -> None:
+    def put(*queries: str) -> None:
+        if kind == "parquet":
+            parquet(path, query=list(queries), positive=["x"] * len(queries))
+        else:
+            written(path, lines(*({"query": query, "positive": "x"} for query in queries)))
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+
+    path = tmp_path / f"a.{kind}"
+    put("one", "two")
+    assert read(path, kind).queries == ("one", "two")
+    put("other one", "other two")
+    assert read(path, kind).queries == ("other one", "other two")
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_brackets_in_a_name_are_part_of_the_name(tmp_path: Path, kind: str) -> None:
+    for name, query in ((f"part[1].{kind}", "right"), (f"part1.{kind}", "wrong")):
+        if kind == "parquet":
+            parquet(tmp_path / name, query=[query], positive=["x"])
+        else:
+            written(tmp_path / name, lines({"query": query, "positive": "x"}))
+    assert read(tmp_path / f"part[1].{kind}", kind).queries == ("right",)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "csv"])
+def test_one_column_may_be_both_query_and_positive(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"a.{kind}"
+    if kind == "parquet":
+        parquet(path, text=["one", "two"])
+    else:
+        written(path, "text\none\ntwo\n" if kind == "csv" else lines({"text": "one"}, {"text": "two"}))
+    found = read(path, kind, columns=Columns("text", ("text",)))
+    assert found.queries == found.documents == ("one", "two")

@@ -107,6 +107,13 @@ def test_what_a_data_set_does_not_have_is_named(
         read_source(Source("s", "hub", str(repository), **changes), tmp_path / "root")  # type: ignore[arg-type]
 
 
+def test_a_folder_whose_name_is_a_pattern_is_refused(repository: Path, tmp_path: Path) -> None:
+    repository.rename(tmp_path / "pairs[1]")
+    write(tmp_path / "pairs1" / "train.parquet", question=["another", "folder"], answer=["a", "b"])
+    with pytest.raises(DataError, match="takes its name for a pattern that other folders fit"):
+        read_source(Source("s", "hub", str(tmp_path / "pairs[1]")), tmp_path / "root")
+
+
 def test_a_cell_that_is_wrong_is_named_by_its_row(repository: Path, tmp_path: Path) -> None:
     write(repository / "data" / "train-00000.parquet", question=[1, 2], answer=["a", "b"])
     with pytest.raises(DataError, match=r"data set .*, split train, row 1: column 'question' holds 1 \(a number\)"):

@@ -102,6 +102,16 @@ def test_a_later_table_must_have_the_columns_of_the_first() -> None:
         )
 
 
+def test_a_table_without_a_whole_pair_does_not_say_whether_there_is_a_teacher() -> None:
+    scores = {"pos_scores": [[1.0]], "neg_scores": [[]]}
+    nothing = table({"query": [""], "pos": [["x"]], **scores}, "nothing")
+    taught = table({"query": ["a"], "pos": [["x"]], **scores}, "taught")
+    untaught = table({"query": ["b"], "pos": [["y"]], "pos_scores": [None], "neg_scores": [None]}, "untaught")
+    assert text_of([nothing, taught], None, None).teacher == ((1.0,),)
+    with pytest.raises(DataError, match="untaught and taught differ in whether they have teacher scores"):
+        text_of([nothing, taught, untaught], None, None)
+
+
 def test_tables_with_and_without_a_teacher_are_two_sources() -> None:
     good = {"query": ["a"], "positive": ["x"], "neg": [["n"]], "scores": [[1, 0]]}
     with pytest.raises(DataError, match="second and first differ in whether they have teacher scores"):
