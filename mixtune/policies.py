@@ -26,10 +26,20 @@ def running_mean(mean: npt.ArrayLike, value: npt.ArrayLike, *, first: npt.ArrayL
     return np.asarray(np.where(first, new, old + rate * (new - old)))
 
 
-def running_error(error: npt.ArrayLike, value: npt.ArrayLike, *, first: npt.ArrayLike, rate: float = 0.3) -> FloatArray:
-    """Standard error of a running_mean whose values have independent errors: it falls as values come in."""
-    old, new = np.asarray(error, dtype=np.float64), np.asarray(value, dtype=np.float64)
-    return np.asarray(np.where(first, new, np.hypot((1 - rate) * old, rate * new)))
+def running_error(
+    error: npt.ArrayLike, value: npt.ArrayLike, *, first: npt.ArrayLike, overlap: npt.ArrayLike, rate: float = 0.3
+) -> FloatArray:
+    """Standard error of a running_mean of sampled values, from its own so far and that of the new value (ours).
+
+    overlap is the share of a sample that another one is expected to have in common with it: samples that are drawn
+    anew from a finite set share part of their error, however many there are. 0 is independent values, whose mean's
+    error falls to sqrt(rate / (2 - rate)) of theirs; with 1, all samples being the same, it stays.
+    """
+    old, new, shared = (np.asarray(x, dtype=np.float64) for x in (error, value, overlap))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        correlation = np.where(old > 0, np.minimum(1.0, shared * new / old), 0.0)
+    kept, added = (1 - rate) * old, rate * new
+    return np.asarray(np.where(first, new, np.sqrt(kept**2 + added**2 + 2 * correlation * kept * added)))
 
 
 def standardise(influence: npt.ArrayLike, error: npt.ArrayLike, importance: npt.ArrayLike) -> FloatArray:

@@ -26,6 +26,10 @@ class Target:
     prompts: Prompts = field(default_factory=Prompts)
 
 
+SIGNAL_SHARE = 0.7
+"""Share of the dev queries that influence is measured on; the others report progress (ours)."""
+
+
 @dataclass(frozen=True, slots=True)
 class TargetFacts:
     """What reading a target showed. Counts of queries with at least one positive judgement, and of documents."""
@@ -35,3 +39,13 @@ class TargetFacts:
     documents: int
     dev_pool: int
     sha256: str
+
+    @property
+    def signal_queries(self) -> int:
+        """Dev queries that influence is measured on: SIGNAL_SHARE of them, at least 2 and at least 2 others."""
+        return signal_queries(self.dev_queries)
+
+
+def signal_queries(dev_queries: int) -> int:
+    """How many of so many dev queries influence is measured on."""
+    return min(max(round(SIGNAL_SHARE * dev_queries), 2), dev_queries - 2)

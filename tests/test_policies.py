@@ -196,9 +196,25 @@ def test_the_error_of_a_running_mean_of_independent_values_falls() -> None:
     mean, error = noise[0], np.ones(1)
     for value in noise[1:]:
         mean = running_mean(mean, value, first=False, rate=0.3)
-        error = running_error(error, np.ones(1), first=False, rate=0.3)
+        error = running_error(error, np.ones(1), first=False, overlap=0.0, rate=0.3)
     assert error[0] == pytest.approx(mean.std(), rel=0.02)
-    assert running_error([5.0], [0.2], first=True).tolist() == [0.2]
+    assert running_error([5.0], [0.2], first=True, overlap=0.5).tolist() == [0.2]
+
+
+@pytest.mark.parametrize("size", [20, 48, 80])
+def test_the_error_of_a_running_mean_of_samples_from_one_set_falls_as_far_as_they_do_not_overlap(size: int) -> None:
+    rng, means = np.random.default_rng(0), []
+    for _ in range(4000):
+        values, mean = rng.standard_normal(80), None
+        for _ in range(12):
+            drawn = rng.choice(values, size, replace=False).mean()
+            mean = drawn if mean is None else running_mean(mean, drawn, first=False, rate=0.3)
+        means.append(mean)
+    each = 1 / np.sqrt(size)
+    error = np.array([each])
+    for _ in range(11):
+        error = running_error(error, [each], first=False, overlap=size / 80, rate=0.3)
+    assert error[0] == pytest.approx(np.std(means), rel=0.05)
 
 
 def test_clarity_is_the_share_of_the_spread_that_is_not_noise() -> None:

@@ -2,7 +2,7 @@
 
 import shlex
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,18 +61,17 @@ def _tell(found: "Forecast", file: Path) -> None:
     from mixtune.report.tables import add_columns, flops, plain_table
 
     study, console = found.study, Console()
-    title = "Sources (unique queries; epochs if sampled in proportion to size)"
-    table = plain_table(title)
-    add_columns(table, left=("source",), right=("rows", "queries", "share", "proxy epochs", "final epochs"))
-    proportional = study.proportional()
+    table = plain_table("Sources (share: in proportion to size; highest: weight that space allows)")
+    add_columns(table, left=("source",), right=("rows", "queries", "share", "highest", "epochs if uniform"))
+    proportional, highest = study.proportional(), dict(zip(study.names, study.bounds()[1].tolist(), strict=True))
     for name, facts in study.prepared.sources.items():
         table.add_row(
             name,
             f"{facts.rows:,}",
             f"{facts.unique_queries:,}",
             f"{proportional[name]:.3f}",
-            f"{found.proxy_epochs[name]:.2f}",
-            f"{found.final_epochs[name]:.2f}",
+            f"{highest[name]:.3f}",
+            f"{study.final_rows / len(proportional) / facts.rows:.2f}",
         )
     console.print(table)
     table = plain_table("Targets")
@@ -83,8 +82,10 @@ def _tell(found: "Forecast", file: Path) -> None:
     console.print(table)
     runs = found.search / study.prepared.run_flops
     for line in (
+        f"Epochs         {_only(found.final_epochs):.2f} in proportion to size ({_only(found.proxy_epochs):.2f} in a "
+        f"proxy run)",
         f"One fresh run  {flops(study.prepared.run_flops)}",
-        f"Search         {flops(found.search)}, as much as {runs:.3g} fresh runs",
+        f"Search         {flops(found.search)}, as much as {runs:.3g} fresh run{'' if f'{runs:.3g}' == '1' else 's'}",
         f"Judging        {flops(found.judging)}, baselines and best on {study.final.seeds} "
         f"seed{'' if study.final.seeds == 1 else 's'}",
         f"Encoding       {flops(found.encoding)}, {found.new:,} of {found.texts:,} texts are new",
@@ -94,6 +95,11 @@ def _tell(found: "Forecast", file: Path) -> None:
         console.print(line, markup=False, highlight=False)
     next_step = f"\nNothing is in the way. Next: mixtune run {shlex.quote(str(file))}"
     console.print(next_step, markup=False, highlight=False, soft_wrap=True)
+
+
+def _only(epochs: Mapping[str, float]) -> float:
+    """Passes in proportion to size, which are the same for every source."""
+    return next(iter(epochs.values()))
 
 
 def _document(found: "Forecast") -> Json:

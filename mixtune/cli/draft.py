@@ -93,9 +93,14 @@ def _size(size: int) -> str:
 
 
 def _path(path: Path, folder: Path) -> str:
-    """A path as the study file names it: from its own folder where the data lies below that, else the whole path."""
-    path, folder = path.resolve(), folder.resolve()
-    return _text(str(path.relative_to(folder) if path.is_relative_to(folder) else path))
+    """A path as the study file names it: from its own folder where the data lies below that, else the whole path.
+
+    A link below the folder is named, not what it leads to.
+    """
+    for whole, own in ((path.absolute(), folder.absolute()), (path.resolve(), folder.resolve())):
+        if whole.is_relative_to(own) and ".." not in whole.parts:
+            return _text(str(whole.relative_to(own)))
+    return _text(str(path.resolve()))
 
 
 def _text(text: str) -> str:

@@ -1,5 +1,6 @@
 """The export command."""
 
+import shlex
 from contextlib import closing
 from difflib import get_close_matches
 from pathlib import Path
@@ -51,5 +52,8 @@ def export(
         out=out,
         versions=summary.versions,
     )
-    for path in EXPORTERS[form](request):
+    written = EXPORTERS[form](request)
+    for path in written:
         typer.echo(f"Wrote {path}")
+    for script in (path for path in written if path.suffix == ".py"):
+        typer.echo(f"\nNext: python {shlex.quote(str(script))} --output my-model")

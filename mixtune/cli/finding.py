@@ -18,12 +18,15 @@ from mixtune.training.files import SUFFIXES
 DEPTH = 3
 """Folders inside of folders that are looked into."""
 
+HELD_OUT = frozenset({"dev", "eval", "test", "valid", "validation"})
+"""Names of files that are not for training."""
+
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Something that looks like data: one file, a folder of files of one kind, or a BEIR folder."""
+    """Something that looks like data: one file, a folder with the parts of one table, or a BEIR folder."""
 
     kind: str
     path: Path
@@ -79,7 +82,8 @@ def find(folder: Path, cache: Path, progress: Progress) -> Findings:
     """Look through a folder and read what looks like data.
 
     A BEIR folder with train judgements is a source, one with dev and test judgements a target, and a file (or a
-    folder of files of one kind) whose columns are recognised a source.
+    folder of numbered files of one kind) whose columns are recognised a source. Files that are held out by their name
+    are left out.
 
     Raises:
         DataError: the folder is not there.
@@ -122,13 +126,13 @@ def _tried(path: Path, skipped: list[tuple[Path, str]], read: Callable[[], T]) -
         return read()
     except DataError as error:
         said = re.sub(r"^(source|target) '[^']*': ", "", str(error))
-        skipped.append((path, said.removeprefix(f"{path.resolve()} ")))
+        skipped.append((path, said.removeprefix(str(path.resolve())).lstrip(", ")))
         return None
 
 
 def _places(folder: Path, skipped: list[tuple[Path, str]], depth: int) -> Iterator[Place]:
     """What looks like data in a folder, in the order of names."""
-    inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    inside = _inside(folder, skipped)
     names = {path.name for path in inside}
     beir = {part for part in ("corpus", "queries") if names & {f"{part}.jsonl", f"{part}.jsonl.gz"}}
     if "qrels" in names or beir:
@@ -141,7 +145,9 @@ def _places(folder: Path, skipped: list[tuple[Path, str]], depth: int) -> Iterat
         return
     for path in inside:
         kind = _kind(path)
-        if path.is_file() and kind is not None:
+        if path.is_file() and kind is not None and _bare(path) in HELD_OUT:
+            skipped.append((path, "its name says that it is held out; make it a source yourself if it is for training"))
+        elif path.is_file() and kind is not None:
             yield Place(kind, path)
         elif path.is_file() and path.suffix not in (".yaml", ".yml", ".md", ".db"):
             skipped.append((path, "not a kind of file that training pairs are read from"))
@@ -150,10 +156,11 @@ def _places(folder: Path, skipped: list[tuple[Path, str]], depth: int) -> Iterat
 
 
 def _in_folder(folder: Path, skipped: list[tuple[Path, str]], depth: int) -> Iterator[Place]:
-    """One source where a folder is the parts of one table, else what looks like data in it."""
-    files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+    """One source where a folder is the numbered parts of one table, else what looks like data in it."""
+    files = [path for path in _inside(folder, skipped) if path.is_file()]
     kinds = {_kind(path) for path in files}
-    if len(files) > 1 and len(kinds) == 1 and None not in kinds and not _beir_files(files):
+    parts = len({_bare(path) for path in files}) == 1 and not {_bare(path) for path in files} & HELD_OUT
+    if len(files) > 1 and parts and len(kinds) == 1 and None not in kinds and not _beir_files(files):
         yield Place(str(kinds.pop()), folder)
     elif depth > 1:
         yield from _places(folder, skipped, depth - 1)
@@ -161,8 +168,23 @@ def _in_folder(folder: Path, skipped: list[tuple[Path, str]], depth: int) -> Ite
         skipped.append((folder, f"more than {DEPTH} folders deep"))
 
 
+def _inside(folder: Path, skipped: list[tuple[Path, str]]) -> list[Path]:
+    """What a folder holds, by name, but for what is hidden."""
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        if all(path != folder for path, _ in skipped):
+            skipped.append((folder, f"cannot be read ({error.strerror})"))
+        return []
+
+
 def _beir_files(files: Collection[Path]) -> bool:
     return any(file.name.startswith(("corpus.json", "queries.json")) for file in files)
+
+
+def _bare(path: Path) -> str:
+    """The name of a file without its ending and without the numbers of a part, such as -00001-of-00003."""
+    return re.sub(r"([-_.]?of)?[-_.]?\d+", "", path.name.removesuffix(".gz").rsplit(".", 1)[0].lower())
 
 
 def _kind(path: Path) -> str | None:

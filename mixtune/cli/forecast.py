@@ -20,17 +20,20 @@ from mixtune.source import SourceFacts
 from mixtune.study import Study
 from mixtune.target import TargetFacts
 from mixtune.training.base import Progress
-from mixtune.training.cost import fresh_run_flops, search_flops
+from mixtune.training.cost import fresh_run_flops, judging_flops, search_flops
 from mixtune.training.data import read_source, read_target
 from mixtune.training.examples import dev_signal, pairs_of, split_of
 from mixtune.training.features import FeatureTable
 from mixtune.training.models import load, resolve
 from mixtune.training.prepare import NEGATIVES, frozen_layers, require_teacher, used_rows
 from mixtune.training.prepared import Floats, Pairs, Prepared, PreparedTarget, Rows
-from mixtune.training.proxy import FullProxy, ProxyModel, open_proxy
+from mixtune.training.proxy import BaseModel, FullProxy, ProxyModel, open_proxy
 from mixtune.training.signals import probe_pools
 from mixtune.training.texts import SourceText, TargetText
 from mixtune.trial import Probe
+
+CRAMPED = 1.5
+"""Sum of the highest weights below which max_epochs leaves little but proportional sampling: 1 leaves nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,9 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
     unit = fresh_run_flops(study, facts, prepared, lengths)
     dev = fresh_run_flops(replace(study, proxy=replace(study.proxy, steps=0)), facts, prepared, lengths)
     proxy = open_proxy(study.model, study.proxy, lengths)
-    test = sum(search_flops(proxy, target.test) for target in tasks.values())
+    untrained = BaseModel(lengths)
+    survey = sum(search_flops(untrained, split) for task in tasks.values() for split in (task.dev, task.test))
+    judged = unit + judging_flops(proxy, tasks.values())
     study = replace(study, preparation=Preparation("", facts, target_facts, unit, model.fingerprint))
     searcher = make(study.search)
     require_possible(study, searcher)
@@ -155,7 +160,7 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
         new=len(new),
         encoding=0.0 if base is None else FullProxy(lengths, base, study.proxy.precision).encode_flops(new),
         search=_search_flops(study, searcher, dev, partial(_look_flops, prepared, proxy)),
-        judging=(unit + test) * (len(baseline_recipes(study)) + 1) * study.final.seeds + dev + test,
+        judging=judged * (len(baseline_recipes(study)) + 1) * study.final.seeds + survey,
         disk=disk,
         proxy_epochs=_epochs(study, study.proxy.steps * study.proxy.batch_size),
         final_epochs=_epochs(study, study.final_rows),
@@ -238,4 +243,12 @@ def _notes(study: Study) -> Iterator[str]:
         capped = [name for name in study.names if high[name] < study.space.cap.get(name, 1.0)]
         if capped:
             tightest = min(capped, key=lambda name: high[name])
-            yield f"space.max_epochs caps {len(capped)} sources, the tightest {tightest} at weight {high[tightest]:.3f}"
+            plural = "" if len(capped) == 1 else "s, the tightest"
+            yield f"space.max_epochs caps {len(capped)} source{plural} {tightest} at weight {high[tightest]:.3f}"
+        room = sum(high.values())
+        if room < CRAMPED and len(capped) == len(high):
+            yield (
+                f"space.max_epochs {study.space.max_epochs:g} leaves the search little room (highest weights sum to "
+                f"{room:.2f}): the final training sees every row {study.final_rows / sum(study.rows.values()):.1f} "
+                f"times anyway; allow more epochs, or lower final.steps"
+            )

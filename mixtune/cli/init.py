@@ -20,9 +20,10 @@ def init(
     out: Annotated[Path, typer.Option("--out", help="Study file to write.")] = Path("study.yaml"),
     name: Annotated[str | None, typer.Option("--name", help="Name of the study. Default: the folder's.")] = None,
 ) -> None:
-    """Write a first study file for a folder of data: BEIR folders, JSON lines, CSV and Parquet files.
+    """Write a first study file for a folder of data.
 
-    Reads everything once and says what it found and what it left out. Overwrites nothing.
+    Looks for BEIR folders, JSON lines, CSV and Parquet files, reads everything once and says what it found and what
+    it left out. Overwrites nothing.
     """
     from mixtune.cli.draft import draft
     from mixtune.cli.finding import find, named

@@ -28,6 +28,17 @@ SHOWN = 0.1
 """Seconds left below which nothing is said of them."""
 
 
+class Output(Console):
+    """Standard output. Where a pipe's reader has ended, what is written there ends with that reason."""
+
+    def on_broken_pipe(self) -> None:
+        """Go quiet, and exit with the reason in place of a bare status."""
+        try:
+            super().on_broken_pipe()
+        except SystemExit:
+            raise SystemExit("nothing reads the output any more (the pipe is closed)") from None
+
+
 @contextmanager
 def watching(console: Console, record: StudyRecord, held: Iterable[Trial] = ()) -> Iterator["Listener"]:
     """A listener for this console: a live view on a terminal, else plain lines. held are the trials so far."""
@@ -87,7 +98,7 @@ class LiveView:
         if self.planned is not None:
             left = self.pace.remaining(self.record.study, self.planned, time.time())
             text += f" of {self.planned}"
-            text += "" if left is None else f", about {duration(left)} left"
+            text += _left(left)
         return Text(text if finished or self.trials else f"Study {self.record.study.name}: starting workers")
 
     def _table(self) -> Table:
@@ -154,8 +165,11 @@ class PlainListener:
         else:
             heaviest = sorted(trial.proposal.recipe.mixture.items(), key=lambda each: -each[1])[:3]
             line += f", {', '.join(f'{name} {weight:.2f}' for name, weight in heaviest)}"
-        left = self.pace.remaining(study, planned, time.time())
-        return line + ("" if left is None or left < SHOWN else f", about {duration(left)} left")
+        return line + _left(self.pace.remaining(study, planned, time.time()))
 
     def _say(self, line: str) -> None:
         self.console.print(f"{time.strftime('%H:%M:%S')} {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _left(seconds: float | None) -> str:
+    return "" if seconds is None or seconds < SHOWN else f", about {duration(seconds)} left"

@@ -41,7 +41,10 @@ def ls(context: typer.Context, db: Db = None, as_json: AsJson = False) -> None:
 
 
 def show(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = False) -> None:
-    """Show what a study has found: best recipe, baselines, test results and cost. Works while it runs."""
+    """Show what a study has found so far.
+
+    Best recipe, baselines, test results and cost. Works while it runs.
+    """
     from mixtune.report.document import document
     from mixtune.report.tables import report
 
@@ -58,11 +61,16 @@ def show(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = Fa
         console.print(f"Reason: {summary.reason}", markup=False, highlight=False)
     if step := next_step(summary.state, name, url):
         console.print(step, markup=False, highlight=False, soft_wrap=True)
+    console.print()
     console.print(report(summary))
 
 
 def trials(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = False) -> None:
-    """List the trials of a study."""
+    """List the trials of a study.
+
+    Role, state, score on dev, cost, time (a worker's first trial waits for it to start) and weights. A pruned trial
+    was ended early, at the step that its state names.
+    """
     from mixtune.cli.trialtable import trial_table
     from mixtune.trial import TrialState, headline
 
@@ -81,7 +89,11 @@ def trials(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = 
 
 
 def best(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = False) -> None:
-    """Show the best recipe of a study: weights per batch, kept shares, and metrics with intervals."""
+    """Show the best recipe of a study.
+
+    Weights (shares of batches), kept shares and epochs, and whether it beats proportional sampling; --json adds
+    metrics with intervals.
+    """
     from mixtune.report.document import best_document
     from mixtune.report.tables import recipe_table
 
@@ -98,6 +110,7 @@ def best(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = Fa
         return
     console = Console()
     console.print(recipe_table(summary.study, summary.best.recipe))
+    console.print()
     console.print(summary.answer, markup=False, highlight=False)
 
 

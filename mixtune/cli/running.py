@@ -27,10 +27,10 @@ INTERRUPTED = 130
 
 
 def run(context: typer.Context, file: File, db: Db = None) -> None:
-    """Run a study file to its end: live progress, then the best recipe and what it is worth.
+    """Run a study file to its end.
 
-    A study that exists with the same specification goes on where it stands. Ctrl-C stops it; nothing that has
-    finished is lost.
+    Shows live progress, then the best recipe and what it is worth. A study that exists with the same specification
+    goes on where it stands. Ctrl-C stops it; nothing that has finished is lost.
     """
     from mixtune.config import load
 
@@ -48,7 +48,7 @@ def resume(
     runs: Annotated[float | None, typer.Option("--runs", help="New budget: compute in all, in fresh runs.")] = None,
     db: Db = None,
 ) -> None:
-    """Go on with a study that was stopped or killed, or extend a finished one with a new budget.
+    """Go on with a study that was stopped, or extend a finished one.
 
     --trials and --runs give the whole budget, not what is added; what is left out is no limit any more.
     """
@@ -119,16 +119,16 @@ def _require_unspent(store: "Store", study: "Study", budget: "Budget") -> None:
 
 def _drive(parts: Parts, store: "Store", record: "StudyRecord", url: str) -> None:
     """Run a study to its end, watched, and tell what came out."""
-    from mixtune.cli.live import watching
+    from mixtune.cli.live import Output, watching
     from mixtune.cli.reading import summary_of
     from mixtune.config import home
     from mixtune.report.tables import report
     from mixtune.study import StudyState
 
-    name, console, suffix = record.study.name, Console(), hint(url)
+    name, console, suffix = record.study.name, Output(), hint(url)
     if record.state is StudyState.COMPLETE:
         console.print(f"Study {name} is complete: nothing is left to run.", markup=False, highlight=False)
-        _say_next(console, name, suffix)
+        _say_next(console, record.study, suffix)
         return
     place = home().ready()
     require_memory(record.study.budget.workers, parts.memory())
@@ -144,7 +144,7 @@ def _drive(parts: Parts, store: "Store", record: "StudyRecord", url: str) -> Non
         advice = f"{next_step(record.state, name, url)}{memory_advice(record.reason)}"
         raise StudyStopped(f"study {name!r} failed: {record.reason}. {advice}")
     console.print(report(summary_of(store, name)))
-    _say_next(console, name, suffix)
+    _say_next(console, record.study, suffix)
 
 
 def _patiently(parts: Parts, act: Callable[[], T]) -> T:
@@ -159,12 +159,13 @@ def _patiently(parts: Parts, act: Callable[[], T]) -> T:
     return act()
 
 
-def _say_next(console: Console, name: str, suffix: str) -> None:
+def _say_next(console: Console, study: "Study", suffix: str) -> None:
+    name, more = study.name, "--trials N" if study.budget.runs is None else "--runs X"
     console.print("\nNext:")
     for command, why in (
         (f"mixtune show {name}{suffix}", "this report again (--json for programs)"),
         (f"mixtune trials {name}{suffix}", "every run, what it trained on and scored"),
         (f"mixtune export {name} --format sentence-transformers --out train_{name}{suffix}", "train with it"),
-        (f"mixtune resume {name} --trials N{suffix}", "search on with a larger budget"),
+        (f"mixtune resume {name} {more}{suffix}", "search on with a larger budget"),
     ):
         console.print(f"  {command}\n      {why}", markup=False, highlight=False, soft_wrap=True)

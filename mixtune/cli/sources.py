@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mixtune.cli.check import progress_line
 from mixtune.cli.options import AsJson, File, print_json
@@ -20,10 +21,11 @@ CUT = 72
 
 
 def sources(file: File, as_json: AsJson = False) -> None:
-    """Look at the data of a study file: rows, lengths, duplicates, languages, examples. Runs no model.
+    """Look at the data of a study file. Runs no model.
 
-    Lengths are in characters. Shared pairs stand in another source too; a judged query is a dev or test query of a
-    target, and training on it flatters the result.
+    Rows, lengths, duplicates, languages, examples. Lengths are in characters. Repeated pairs stand in their source
+    more than once, shared ones in another source too; a judged query is a dev or test query of a target, and training
+    on it flatters the result. Dropped pairs lack a text.
     """
     from mixtune.config import home, load
 
@@ -45,8 +47,8 @@ def sources(file: File, as_json: AsJson = False) -> None:
             console.print(line, markup=False, highlight=False, overflow="ellipsis", no_wrap=True, crop=True)
 
 
-def _tables(found: "Inspection") -> Iterator[Table]:
-    from mixtune.report.tables import add_columns, plain_table
+def _tables(found: "Inspection") -> Iterator[Table | Text]:
+    from mixtune.report.tables import add_caption, add_columns, plain_table
 
     table = plain_table("Sources (rows are training pairs)")
     add_columns(table, left=("source",), right=("rows", "queries", "repeated", "shared", "judged", "dropped"))
@@ -56,18 +58,18 @@ def _tables(found: "Inspection") -> Iterator[Table]:
         table.add_row(name, f"{each.rows:,}", f"{each.unique_queries:,}", *cells)
     yield table
     table = plain_table("Characters (median / 95th percentile) and languages")
-    table.caption = "und: too short or strange to tell; zxx: no language"
-    table.caption_justify = "left"
-    add_columns(table, left=("source or target",), right=("query", "document"))
+    add_caption(table, "und: too short or strange to tell; zxx: no language")
+    add_columns(table, left=("source",), right=("query", "document"))
     add_columns(table, left=("queries in", "documents in"))
     for name, each in found.sources.items():
         told = (_languages(each.query_languages), _languages(each.document_languages))
         table.add_row(name, _lengths(each.query), _lengths(each.document), *told)
+    table.add_row("")
+    table.add_row("target", style="bold")
     for name, target in found.targets.items():
-        table.add_row(
-            f"{name} (target)", _lengths(target.query), _lengths(target.document), "", _languages(target.languages)
-        )
+        table.add_row(name, _lengths(target.query), _lengths(target.document), "", _languages(target.languages))
     yield table
+    yield Text("")
     table = plain_table("Targets (judged: relevant documents per query)")
     add_columns(table, left=("target",), right=("documents", "dev queries", "judged", "test queries", "judged"))
     for name, target in found.targets.items():
@@ -105,7 +107,7 @@ def _lengths(lengths: "Lengths") -> str:
 
 
 def _languages(shares: Mapping[str, float]) -> str:
-    """The largest shares: `en 97%, de 3%`."""
+    """The largest shares: `en 97%, de 3%`, and what the rest adds up to unless that is little."""
     told = [f"{code} {share:.0%}" for code, share in list(shares.items())[:LANGUAGES] if share >= 0.005]
     rest = 1 - sum(list(shares.values())[:LANGUAGES])
-    return ", ".join([*told, f"+{rest:.0%}"] if rest >= 0.005 else told)
+    return ", ".join([*told, f"+{rest:.0%}"] if rest >= 0.05 else told)

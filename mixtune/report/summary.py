@@ -81,7 +81,7 @@ class Comparison:
         seeds = f"{d.seeds} training seeds" if d.seeds > 1 else "one training seed, whose own noise is not in it"
         return (
             f"{begin}: test {self.metric} {d.value:+.4f}, 95 % interval [{d.low:+.4f}, {d.high:+.4f}] "
-            f"over {d.queries} queries and {seeds}."
+            f"over {d.queries:,} queries and {seeds}."
         )
 
 

@@ -31,7 +31,7 @@ def report(summary: Summary) -> Group:
     """The whole report of a study: best recipe, test results, the answer, and what it cost."""
     parts: list[RenderableType] = []
     if summary.best is not None:
-        parts.append(recipe_table(summary.study, summary.best.recipe))
+        parts += [recipe_table(summary.study, summary.best.recipe), Text("")]
     parts.extend(test_tables(summary))
     parts.extend(Text(line) for line in outside_lines(summary))
     answer = summary.comparisons.get("proportional")
@@ -65,7 +65,7 @@ def recipe_table(study: Study, recipe: Recipe) -> Table:
             f"{rows[name]:,}",
             f"{epochs[name]:.1f}",
         )
-    table.caption = f"epochs: passes over the kept rows in a final training of {study.final.steps:,} steps"
+    add_caption(table, f"epochs: passes over the kept rows in a final training of {study.final.steps:,} steps")
     return table
 
 
@@ -82,7 +82,6 @@ def test_tables(summary: Summary) -> Iterator[Table]:
     for metric in dict.fromkeys((*SHOWN, study.objective.metric)) if arms else ():
         title = f"Test {metric}, mean ± half of the 95 % interval"
         table = plain_table(title)
-        table.min_width = len(title)
         add_columns(table, left=("target",), right=tuple(arms))
         found = {name: judged.intervals() for name, judged in arms.items()}
         for target in study.targets:
@@ -169,9 +168,10 @@ def duration(seconds: float) -> str:
 
 
 def plain_table(title: str | None = None) -> Table:
-    """A table with a line under its head and no other, its title on the left."""
+    """A table with a line under its head and no other, its title on the left and in one line."""
     return Table(
         title=title,
+        min_width=len(title or ""),
         title_justify="left",
         title_style="bold",
         caption_justify="left",
@@ -179,6 +179,12 @@ def plain_table(title: str | None = None) -> Table:
         pad_edge=False,
         collapse_padding=True,
     )
+
+
+def add_caption(table: Table, caption: str) -> None:
+    """A line below a table, which is at least as wide."""
+    table.caption = caption
+    table.min_width = max(table.min_width or 0, len(caption))
 
 
 def add_columns(table: Table, *, left: Sequence[str] = (), right: Sequence[str] = ()) -> None:

@@ -162,11 +162,11 @@ class InfDDS(FoldSearcher[Chain]):
             parent=trial.number,
             dropped=tuple(name for name in probed if name not in seen),
         )
-        sampled = trial.proposal.probe.queries is not None
-        return self._learn(state, study, seen, sampled=sampled) if seen else replace(state, skipped=True)
+        overlap = overlap_of(study, trial.proposal.probe.queries)
+        return self._learn(state, study, seen, overlap) if seen else replace(state, skipped=True)
 
-    def _learn(self, state: Chain, study: Study, seen: Mapping[str, Influence], *, sampled: bool) -> Chain:
-        """Take in a round's finite influences; sampled says that it drew its dev queries anew."""
+    def _learn(self, state: Chain, study: Study, seen: Mapping[str, Influence], overlap: FloatArray) -> Chain:
+        """Take in a round's finite influences; overlap, shape (N,), is what its dev queries share with others'."""
         position = {arm.name: index for index, arm in enumerate(state.arms)}
         targets = [target.name for target in study.targets]
         probed = np.array([position[name] for name in seen])
@@ -175,8 +175,7 @@ class InfDDS(FoldSearcher[Chain]):
         noise = np.array([[x.per_target_error.get(t, x.error or 0.0) for t in targets] for x in seen.values()])
         influence, error, visits = state.influence.copy(), state.error.copy(), state.visits.copy()
         influence[probed] = running_mean(influence[probed], gain, first=first, rate=self.rate)
-        error_of = running_error if sampled else running_mean
-        error[probed] = error_of(error[probed], noise, first=first, rate=self.rate)
+        error[probed] = running_error(error[probed], noise, first=first, overlap=overlap, rate=self.rate)
         visits[probed] += 1
 
         known, z = visits > 0, np.zeros(len(visits))
@@ -293,6 +292,13 @@ def notes_of(state: Chain, importance: FloatArray) -> dict[str, Json]:
     if any(arm.level is not None for arm in state.arms):
         notes["arms"] = [arm.name for arm in state.arms]
     return notes
+
+
+def overlap_of(study: Study, queries: int | None) -> FloatArray:
+    """Per target, the share of a round's dev queries that another round is expected to draw too, shape (N,)."""
+    facts = [study.prepared.targets.get(target.name) for target in study.targets]
+    known = [found.signal_queries if found is not None else 0 for found in facts]
+    return np.array([1.0 if queries is None else min(1.0, queries / max(1, count)) for count in known])
 
 
 def next_arms(left: frozenset[str], eligible: Sequence[str], wanted: int, rng: np.random.Generator) -> tuple[str, ...]:

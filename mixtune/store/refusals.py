@@ -7,13 +7,17 @@ from mixtune.errors import LeaseLost, StoreError, StudyExists, StudyNotFound
 from mixtune.store.base import Lease
 from mixtune.trial import Trial
 
+FEW = 3
+"""Names of studies that are told where none is like the one that was asked for."""
+
 
 def no_such_study(name: str, names: Sequence[str]) -> StudyNotFound:
-    """Name the nearest study there is."""
+    """Name the nearest study there is, or where none is near the first few."""
     if not names:
         return StudyNotFound(f"there is no study {name!r}, nor any other yet: `mixtune run FILE` makes one")
-    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.0) or [names[0]]
-    return StudyNotFound(f"there is no study {name!r}; the nearest name is {nearest[0]!r}, `mixtune ls` lists all")
+    nearest = difflib.get_close_matches(name, names, n=1)
+    told = f"the nearest name is {nearest[0]!r}" if nearest else f"known: {', '.join(map(repr, names[:FEW]))}"
+    return StudyNotFound(f"there is no study {name!r}; {told}, `mixtune ls` lists all")
 
 
 def name_taken(name: str) -> StudyExists:

@@ -1,6 +1,6 @@
 """What a run costs in floating-point operations, before it runs and while it does."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from mixtune.source import SourceFacts
 from mixtune.study import Study
 from mixtune.training.devloss import DevPool
 from mixtune.training.encodings import distinct
-from mixtune.training.prepared import Prepared, Split
+from mixtune.training.prepared import Prepared, PreparedTarget, Split
 from mixtune.training.proxy import Embedder, Features, open_proxy
 from mixtune.training.step import step_of
 
@@ -23,6 +23,15 @@ def search_flops(model: Embedder, split: Split) -> float:
     queries, documents = distinct(split.queries)[0], distinct(split.documents)[0]
     encoding = model.encode_flops(queries) + model.encode_flops(documents[~np.isin(documents, queries)])
     return encoding + model.flops.similarity(len(split.queries), len(split.documents))
+
+
+def judging_flops(model: Embedder, targets: Collection[PreparedTarget]) -> float:
+    """What evaluating test as well costs a run that has evaluated dev: a text that both hold is encoded once."""
+    splits = [target.test for target in targets]
+    tested = distinct(np.concatenate([rows for split in splits for rows in (split.queries, split.documents)]))[0]
+    held = np.concatenate([rows for target in targets for rows in (target.dev.queries, target.dev.documents)])
+    products = sum(model.flops.similarity(len(split.queries), len(split.documents)) for split in splits)
+    return model.encode_flops(tested[~np.isin(tested, held)]) + products
 
 
 def fresh_run_flops(study: Study, facts: Mapping[str, SourceFacts], prepared: Prepared, table: Features) -> float:

@@ -4,11 +4,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mixtune.errors import DataError
+from mixtune.target import signal_queries
 from mixtune.training.prepared import Floats, Pairs, Rows, Split
 from mixtune.training.texts import JudgedQueries, SourceText
-
-SIGNAL_SHARE = 0.7
-"""Share of the dev queries that influence is measured on; the others report progress (ours)."""
 
 CHUNK = 65536
 
@@ -84,7 +82,6 @@ def dev_signal(target: str, queries: int, rng: np.random.Generator) -> npt.NDArr
             f"target {target!r} has {queries} dev queries with a relevant document, and at least 4 are needed (2 to"
             " measure influence on, 2 to report progress): add judged dev queries, or take the target out"
         )
-    count = min(max(round(SIGNAL_SHARE * queries), 2), queries - 2)
     marks = np.zeros(queries, dtype=bool)
-    marks[rng.choice(queries, count, replace=False)] = True
+    marks[rng.choice(queries, signal_queries(queries), replace=False)] = True
     return marks

@@ -75,8 +75,13 @@ def text_of(tables: Iterable[Table], given: Columns | None, min_score: float | N
         negatives=tuple(own for text in texts for own in text.negatives),
         weights=tuple(weight for text in texts for weight in text.weights),
         teacher=tuple(scores for text in texts for scores in text.teacher),
-        notes=(f"{low} pairs with a score below {least:g} were left out",) if low else (),
+        notes=(_too_low(low, least),) if low else (),
     )
+
+
+def _too_low(count: int, least: float) -> str:
+    pairs, were = ("pair", "was") if count == 1 else ("pairs", "were")
+    return f"{count:,} {pairs} with a score below {least:g} {were} left out"
 
 
 def _rows(table: Table, columns: Columns, min_score: float | None) -> Rows:

@@ -61,6 +61,8 @@ def described(
         raise ValueError(f"weights must be finite with a positive sum, got {weights}")
     if negative := {name: value for name, value in (weights | importance).items() if not 0 <= value < float("inf")}:
         raise ValueError(f"weights must be finite and at least 0, got {negative}")
+    if not any(importance.values()):
+        raise ValueError(f"every target has weight 0, so there is no objective: give one a positive weight ({names})")
     return Study(
         name="described",
         sources=tuple(Source(name, ELSEWHERE, name, weight=weights.get(name)) for name in sources),

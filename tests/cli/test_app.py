@@ -41,6 +41,12 @@ def test_every_command_and_option_says_what_it_is_for() -> None:
     look(get_command(create_app()), "mixtune")
 
 
+def test_the_list_of_commands_cuts_no_sentence_short_at_80_columns(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = desk("--help").output.split("Commands:")[1]
+    assert all(line.endswith(".") and not line.endswith("...") for line in listed.strip().splitlines())
+
+
 def test_no_help_imports_anything_heavy() -> None:
     code = f"""
 import sys

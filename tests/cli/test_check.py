@@ -85,6 +85,18 @@ def test_check_foresees_what_the_algorithms_trials_cost(
     assert low <= round(found["search_flops"] / found["run_flops"], 9) <= high
 
 
+def test_check_foresees_what_the_sample_of_dev_costs(desk: Desk, tiny: str) -> None:
+    def foreseen(settings: str) -> float:
+        text = STUDY.replace("{algorithm: random}", f"{{algorithm: infdds, steps: 0, {settings}}}")
+        found = json.loads(desk("check", desk.write(text), "--json").stdout)
+        return float(found["search_flops"] / found["run_flops"])
+
+    few, all_of_dev = foreseen("queries: 2, negatives: 0"), foreseen("queries: null")
+    every_round = foreseen("queries: 2, negatives: 0, score_every: 1")
+    assert few < all_of_dev
+    assert few < every_round
+
+
 def test_check_foresees_no_more_than_the_budget_of_runs(desk: Desk, tiny: str) -> None:
     text = STUDY.replace("random", "infdds, steps: 1000").replace("trials: 3", "trials: 3, runs: 2.5")
     found = json.loads(desk("check", desk.write(text), "--json").stdout)
@@ -108,6 +120,35 @@ def test_check_fits_80_columns_and_names_the_next_step(desk: Desk, tiny: str) ->
     output = desk("check", tiny).output
     assert f"Next: mixtune run {tiny}" in output.replace("\n", "")
     assert max(len(line) for line in output.splitlines() if tiny not in line) <= 80
+
+
+@pytest.mark.parametrize(
+    "epochs, notes",
+    [
+        # 80 rows of 40 in the final training: at most 10 * 5 of them from short.
+        ("5", ["space.max_epochs caps 1 source short at weight 0.625"]),
+        (
+            "2.5",
+            [
+                "space.max_epochs caps 2 sources, the tightest short at weight 0.312",
+                "space.max_epochs 2.5 leaves the search little room (highest weights sum to 1.25): the final training "
+                "sees every row 2.0 times anyway; allow more epochs, or lower final.steps",
+            ],
+        ),
+    ],
+)
+def test_check_notes_what_max_epochs_leaves_of_the_space(desk: Desk, tiny: str, epochs: str, notes: list[str]) -> None:
+    found = json.loads(desk("check", desk.write(STUDY + f"space: {{max_epochs: {epochs}}}\n"), "--json").stdout)
+    assert [note for note in found["notes"] if note.startswith("space.")] == notes
+
+
+def test_check_shows_what_uniform_weights_repeat_and_what_the_space_allows(desk: Desk, tiny: str) -> None:
+    lines = desk("check", desk.write(STUDY + "space: {cap: {long: 0.8}}\n")).stdout.splitlines()
+    # 80 rows in the final training, 40 from each: 40 / 30 and 40 / 10 passes.
+    rows = {line.split()[0]: line.split()[1:] for line in lines if line.strip()}
+    assert rows["long"] == ["30", "30", "0.750", "0.800", "1.33"]
+    assert rows["short"] == ["10", "10", "0.250", "1.000", "4.00"]
+    assert "Epochs         2.00 in proportion to size (1.00 in a proxy run)" in lines
 
 
 def test_check_refuses_a_disk_that_is_too_small(desk: Desk, tiny: str) -> None:

@@ -14,6 +14,12 @@ def test_the_best_recipe_is_exported(done: Desk) -> None:
     assert f"Wrote {out}" in result.output.replace("\n", "")
 
 
+def test_an_exported_script_comes_with_the_command_that_starts_it(done: Desk) -> None:
+    folder = done.folder / "my training"
+    output = done("export", "duo", "--format", "sentence-transformers", "--out", str(folder)).output
+    assert f"Next: python '{folder / 'train.py'}' --output my-model" in output
+
+
 def test_an_unknown_format_is_refused_with_the_nearest(done: Desk) -> None:
     result = done("export", "duo", "--format", "mixtur", "--out", "x")
     assert result.exit_code == 1

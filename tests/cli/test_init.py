@@ -1,5 +1,6 @@
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,23 @@ def test_init_says_what_it_found_and_what_it_left_out(desk: Desk, data: Path) ->
     assert "prices.csv: has the columns a, b, and none that is known to hold the query" in left_out
     assert "half: qrels holds test.tsv; a source needs train.tsv, a target dev.tsv and test.tsv" in left_out
     assert "torn: looks like a BEIR folder, but lacks queries.jsonl[.gz] and qrels/" in left_out
+
+
+def test_what_was_left_out_is_named_once(desk: Desk, data: Path) -> None:
+    (data / "graded.csv").write_text("sentence1,sentence2,score\na,b,4.5\n")
+    left_out = desk("init", str(data)).stdout.split("Left out:\n")[1]
+    assert "  graded.csv: line 2: score 4.5 is not between 0 and 1" in left_out
+
+
+def test_a_link_below_the_study_file_is_named_not_what_it_leads_to(
+    desk: Desk, data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("disk") / "wiki"
+    shutil.move(data / "wiki", elsewhere)
+    (data / "wiki").symlink_to(elsewhere)
+    desk("init", str(data))
+    assert '"my data/wiki"' in (desk.folder / "study.yaml").read_text()
+    assert str(elsewhere) not in (desk.folder / "study.yaml").read_text()
 
 
 def test_rows_and_sizes_stand_in_comments(desk: Desk, data: Path) -> None:
@@ -145,3 +163,42 @@ def test_twenty_files_of_one_name_get_twenty_names(tmp_path: Path) -> None:
     found = find(tmp_path / "data", tmp_path / "cache", lambda what, done, total: None)
     assert [source.name for source in found.sources[:4]] == ["train", "train-jsonl", "train-2", "train-3"]
     assert len({source.name for source in found.sources}) == 20
+
+
+def test_a_folder_that_may_not_be_read_is_left_out_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("closed", "open"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.jsonl").write_text(pairs(2))
+    inside = Path.iterdir
+
+    def guarded(folder: Path) -> Iterator[Path]:
+        if folder.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return inside(folder)
+
+    monkeypatch.setattr(Path, "iterdir", guarded)
+    found = find(tmp_path, tmp_path / "cache", lambda what, done, total: None)
+    assert [source.name for source in found.sources] == ["open"]
+    assert found.skipped == [(tmp_path / "closed", "cannot be read (Permission denied)")]
+
+
+def test_a_folder_of_splits_is_no_table_in_parts_and_what_is_held_out_is_no_source(tmp_path: Path) -> None:
+    for place, names in {
+        "splits": ("train", "dev", "test"),
+        "sets": ("nq.de", "nq.en"),
+        "held": ("test-0", "test-1"),
+    }.items():
+        (tmp_path / place).mkdir()
+        for name in names:
+            (tmp_path / place / f"{name}.jsonl").write_text(pairs(2))
+    (tmp_path / "parts").mkdir()
+    for part in range(2):
+        (tmp_path / "parts" / f"train-{part:05}-of-00002.jsonl").write_text(pairs(2, 2 * part))
+    found = find(tmp_path, tmp_path / "cache", lambda what, done, total: None)
+    assert {source.name: source.rows for source in found.sources} == {"parts": 4, "nq.de": 2, "nq.en": 2, "train": 2}
+    assert [path.name for path, reason in found.skipped if "held out" in reason] == [
+        "test-0.jsonl",
+        "test-1.jsonl",
+        "dev.jsonl",
+        "test.jsonl",
+    ]

@@ -1,5 +1,7 @@
 import io
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -100,6 +102,15 @@ def test_the_view_has_no_colour_where_none_is_wanted(monkeypatch: pytest.MonkeyP
     assert texts[0] and not texts[1]
 
 
+def test_output_that_nothing_reads_any_more_ends_with_that_reason() -> None:
+    code = "from mixtune.cli.live import Output\nwhile True: Output().print('x' * 1000)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        assert program.stdout is not None and program.stderr is not None
+        program.stdout.close()
+        assert program.stderr.read() == b"nothing reads the output any more (the pipe is closed)\n"
+    assert program.returncode == 1
+
+
 def test_plain_lines_repeat_no_preparation_step() -> None:
     out = io.StringIO()
     listener = PlainListener(Console(file=out))
@@ -120,3 +131,14 @@ def test_the_time_left_is_said_as_soon_as_it_can_be_foreseen() -> None:
         listening.changed(record, replace(finished, number=8), 19)
     assert ["left" in line for line in out.getvalue().splitlines()] == [False, True]
     assert " left" in shown(view)
+
+
+def test_nothing_is_said_of_the_time_left_when_nothing_is_left() -> None:
+    facts = {name: SourceFacts(10, 10, 5.0, "x") for name in ("alpha", "beta")}
+    record = replace(RECORD, study=replace(STUDY, preparation=Preparation("k", facts, {}, 1.0)))
+    finished = replace(FINISHED, started=0.0, finished=60.0, pid=1)
+    rerun = replace(finished, proposal=replace(finished.proposal, role=Role.RERUN))
+    view = LiveView(record)
+    for number in range(12):
+        view.changed(record, replace(finished if number < 9 else rerun, number=number), 12)
+    assert "trial 11 of 12" in shown(view) and " left" not in shown(view).replace("left to right", "")

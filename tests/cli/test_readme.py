@@ -63,7 +63,7 @@ def test_the_sources_in_readme_can_be_copied_and_read(tmp_path: Path) -> None:
     assert texts["faq"].weights == (7.0, 2.0)
     assert texts["logs"].teacher == ((0.9, 0.2), (0.8, 0.1), (0.7, 0.1))
     assert texts["logs"].negatives[0] == ("passage: Cards are sent by post.",)
-    assert texts["graded"].notes == ("1 pairs with a score below 3 were left out",)
+    assert texts["graded"].notes == ("1 pair with a score below 3 was left out",)
 
 
 def test_every_kind_of_data_stands_in_readme() -> None:

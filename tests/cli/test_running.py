@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from desk import Desk
+from desk import STUDY, Desk
 
 from mixtune.errors import LeaseHeld, ModelError
 from mixtune.store.base import Lease
@@ -25,6 +25,12 @@ def test_run_writes_a_line_per_event_where_nobody_sits(desk: Desk) -> None:
     assert "trial 3 of 5 search failed: ValueError: no luck" in output
     assert "study duo: complete" in output
     assert "Whether" not in output and "No winner between tuning and proportional sampling" in output
+
+
+def test_the_next_larger_budget_is_of_the_studys_own_kind(desk: Desk) -> None:
+    assert "mixtune resume duo --trials N" in desk("run", desk.write()).output
+    other = STUDY.replace("duo", "trio").replace("trials: 2", "runs: 4")
+    assert "mixtune resume trio --runs X" in desk("run", desk.write(other)).output
 
 
 def test_the_study_is_stored_before_anything_is_done_for_it(desk: Desk) -> None:

@@ -54,6 +54,12 @@ def test_sources_fits_80_columns_without_colour(desk: Desk, seen: str) -> None:
     assert "1 pair also in source manual" in output
 
 
+def test_a_target_is_told_from_a_source_of_its_name(desk: Desk, seen: str) -> None:
+    lines = [line.strip() for line in desk("sources", desk.write(STUDY.replace("goal:", "faq:"))).stdout.splitlines()]
+    begin = lines.index("target")
+    assert lines[begin + 1].startswith("faq ") and any(line.startswith("faq ") for line in lines[:begin])
+
+
 def test_texts_are_shown_as_they_stand(desk: Desk, seen: str) -> None:
     output = desk("sources", seen).output
     found = json.loads(desk("sources", seen, "--json").stdout)

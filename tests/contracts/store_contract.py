@@ -108,6 +108,12 @@ class StoreContract:
         with pytest.raises(StudyNotFound, match=r"no study 'homes'.*'homes-2024'.*mixtune ls"):
             store.study("homes")
 
+    def test_where_no_name_is_near_the_first_few_are_told(self, store: Store) -> None:
+        for name in ("alpha", "beta"):
+            store.create_study(make_study(name))
+        with pytest.raises(StudyNotFound, match=r"no study 'homes'; known: 'alpha', 'beta', `mixtune ls`"):
+            store.study("homes")
+
     def test_an_unknown_name_in_an_empty_store_is_answered(self, store: Store) -> None:
         with pytest.raises(StudyNotFound, match="mixtune run"):
             store.study("homes")

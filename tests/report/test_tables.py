@@ -31,6 +31,14 @@ def test_the_report_fits_80_columns_and_holds_the_numbers(judged: Callable[[floa
     assert [word[:5] for word in overall.split() if word.startswith("0.")] == ["0.250", "0.455", "0.355", "0.655"]
 
 
+def test_titles_and_captions_stand_in_one_line_each_apart_from_the_table_before(
+    judged: Callable[[float], Ledger],
+) -> None:
+    lines = [line.rstrip() for line in printed(judged(0.5).summary())]
+    caption = lines.index(f"epochs: passes over the kept rows in a final training of {STUDY.final.steps:,} steps")
+    assert lines[caption + 1 : caption + 3] == ["", "Test ndcg@10, mean ± half of the 95 % interval"]
+
+
 def test_long_names_cost_no_digit_at_80_columns() -> None:
     long = "a-source-with-a-name-of-forty-characters"
     big, small = STUDY.sources

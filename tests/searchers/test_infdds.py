@@ -398,3 +398,17 @@ def test_an_influence_whose_error_on_a_target_is_not_finite_is_left_out() -> Non
     state = InfDDS().fold(study, [replace(trial, measurement=replace(trial.measurement, influence=influence))])
     assert state.dropped == ("s0",)
     assert np.isfinite(state.weights).all()
+
+
+def test_errors_fall_where_rounds_draw_their_dev_queries_and_stay_where_they_share_them() -> None:
+    study = planted_study(2, targets=1)
+    facts = {name: replace(found, dev_queries=200) for name, found in study.prepared.targets.items()}
+    study = replace(study, preparation=replace(study.prepared, targets=facts))
+    common = 48 / 140  # influence is measured on 140 of the dev queries, 48 a round
+    fallen = np.sqrt(0.7**2 + 0.3**2 + 2 * 0.7 * 0.3 * common)
+    for searcher, left in ((InfDDS(), fallen), (InfDDS(queries=None), 1.0), (InfDDS(queries=140), 1.0)):
+        trials: list[Trial] = []
+        for number in range(2):
+            proposal = searcher.suggest(study, trials, study.rng(number))
+            trials.append(answered(study, proposal, number, {"s0": 0.2, "s1": 0.1}, error=0.04))
+        assert searcher.fold(study, trials).error == pytest.approx(np.full((2, 1), 0.04 * left))

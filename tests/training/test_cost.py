@@ -15,7 +15,7 @@ from mixtune.recipe import Recipe
 from mixtune.study import OFFLINE_MODEL
 from mixtune.training import models
 from mixtune.training.base import Task
-from mixtune.training.cost import fresh_run_flops, search_flops
+from mixtune.training.cost import fresh_run_flops, judging_flops, search_flops
 from mixtune.training.features import FeatureTable
 from mixtune.training.prepared import Pairs
 from mixtune.training.proxy import ProxyModel, open_proxy
@@ -208,6 +208,24 @@ def test_the_unit_of_a_budget_is_what_a_proportional_run_is_charged(tmp_path: Pa
     bench = bench_of(synthetic_table, prepared)
     outcome = run_trial(study, Task(0, proposal, 99, tmp_path / "c"), bench, lambda step, score: None, 0.0)
     assert outcome.measurement.cost.flops == pytest.approx(expected)
+
+
+def test_what_test_costs_beside_dev_is_what_a_judged_run_is_charged_more(tmp_path: Path) -> None:
+    synthetic_table, prepared = synthetic()
+    # Test ranks the documents of dev and others: only those are encoded for it.
+    for name, target in prepared.targets.items():
+        both = np.concatenate([target.test.documents, target.dev.documents])
+        wider = replace(target, test=replace(target.test, documents=both))
+        prepared = replace(prepared, targets={**prepared.targets, name: wider})
+    study = study_of(prepared)
+    bench = bench_of(synthetic_table, prepared)
+
+    def charged(role: Role) -> float:
+        task = Task(0, Proposal(Recipe(study.proportional()), 6, role), 5, tmp_path / role.value)
+        return run_trial(study, task, bench, lambda step, score: None, 0.0).measurement.cost.flops
+
+    more = charged(Role.ANCHOR) - charged(Role.SEARCH)
+    assert judging_flops(bench.model, prepared.targets.values()) == pytest.approx(more)
 
 
 def test_long_runs_cost_in_proportion_to_their_steps() -> None:

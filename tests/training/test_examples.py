@@ -43,5 +43,6 @@ def test_a_source_whose_negatives_are_all_positives_has_none() -> None:
     assert (pairs.negatives.size, pairs.starts.tolist()) == (0, [0, 0, 0, 0])
 
 
-def test_scores_of_pairs_without_negatives_are_kept() -> None:
-    assert made(negatives=((), (), ()), teacher=((9,), (8,), (7,))).teacher.tolist() == [9, 8, 7]
+def test_scores_and_weights_of_pairs_without_negatives_are_kept() -> None:
+    pairs = made(negatives=((), (), ()), teacher=((9,), (8,), (7,)), weights=(1.0, 0.5, 2.0))
+    assert (pairs.teacher.tolist(), pairs.weights.tolist()) == ([9, 8, 7], [1, 0.5, 2])

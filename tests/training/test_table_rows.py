@@ -63,7 +63,7 @@ def test_scored_pairs_from_a_half_on_are_positives() -> None:
     found = read({"sentence1": list("abc"), "sentence2": list("xyz"), "score": [0.5, 0.49, 1]})
     assert found.documents == ("x", "z")
     assert found.teacher == ()
-    assert found.notes == ("1 pairs with a score below 0.5 were left out",)
+    assert found.notes == ("1 pair with a score below 0.5 was left out",)
 
 
 def test_min_score_says_from_where_on_a_pair_is_a_positive() -> None:

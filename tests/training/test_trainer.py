@@ -230,6 +230,17 @@ def test_a_round_that_merges_nothing_is_scored_without_encoding_its_dev_loss_aga
     assert merged.cost.dev - kept.cost.dev == 2 * 16 * 16 * known
 
 
+def test_a_round_that_is_not_scored_differs_in_nothing_but_the_look_at_dev(tmp_path: Path) -> None:
+    proposal = Proposal(recipe(good=1.0), 6, Role.ROUND, probe=Probe(("good", "other"), 2, queries=4, negatives=3))
+    scored, plain = (train(replace(proposal, scored=yes), tmp_path / str(yes)) for yes in (True, False))
+    assert scored.score is not None and (plain.score, plain.dev) == (None, {})
+    assert 0 < plain.cost.dev < scored.cost.dev
+    same = {"score": scored.score, "dev": scored.dev, "cost": scored.cost, "checkpoint": scored.checkpoint}
+    assert replace(plain, **same) == scored  # type: ignore[arg-type]
+    files = [{path.name: path.read_bytes() for path in (tmp_path / str(yes)).iterdir()} for yes in (True, False)]
+    assert files[0] == files[1]
+
+
 def test_a_source_of_one_document_only_teaches_nothing_and_breaks_nothing(tmp_path: Path) -> None:
     pairs = PREPARED.sources["good"]
     same = replace(pairs, documents=np.full_like(pairs.documents, pairs.documents[0]))

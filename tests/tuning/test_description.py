@@ -30,6 +30,7 @@ def test_a_described_study_says_what_searchers_read() -> None:
         ({"weights": {"a": 0.0, "b": 0.0}}, "positive sum"),
         ({"weights": {"a": -1.0, "b": 3.0}}, "at least 0, got {'a': -1.0}"),
         ({"targets": {"t": float("nan")}}, "finite"),
+        ({"targets": {"t": 0.0, "u": 0.0}}, "every target has weight 0"),
     ],
 )
 def test_a_description_that_cannot_be_used_is_refused(changes: dict[str, Any], message: str) -> None:
