@@ -58,7 +58,7 @@ def left_of(laps: Mapping[int, Lap], *, opening: Collection[int], planned: int, 
     asked = [number for number, lap in laps.items() if lap.role in CHARGED]
     reruns = [number for number, lap in laps.items() if lap.role is Role.RERUN]
     done = sum(number > max(asked, default=-1) for number in reruns)
-    searches = max(0, planned - len(opening) - max(len(reruns), seeds) - len(asked))
+    searches = max(0, planned - len(opening) - (len(reruns) - done) - max(done, seeds) - len(asked))
     return Left(searches, len(set(opening) - laps.keys()), seeds if searches else max(0, seeds - done))
 
 

@@ -53,7 +53,10 @@ def next_trial(study: Study, searcher: Searcher, trials: Sequence[Trial]) -> Tri
 
 
 def planned(study: Study, trials: Sequence[Trial]) -> int | None:
-    """Trials expected in all, None while that cannot be told."""
+    """Trials expected in all, None while that cannot be told.
+
+    Runs of a recommendation from before the search was extended do not count as those of the next one.
+    """
     if study.budget.trials is not None and study.budget.runs is None:
         asked = max(study.budget.trials, sum(trial.role in CHARGED for trial in trials))
     else:
@@ -63,7 +66,8 @@ def planned(study: Study, trials: Sequence[Trial]) -> int | None:
         each = sum(spent) / len(spent)
         asked = max(len(spent), round(study.budget.runs * study.prepared.run_flops / each))
         asked = asked if study.budget.trials is None else min(asked, study.budget.trials)
-    reruns = sum(trial.role is Role.RERUN for trial in trials)
+    newest = max((trial.number for trial in trials if trial.role in CHARGED), default=-1)
+    reruns = sum(trial.role is Role.RERUN and trial.number > newest for trial in trials)
     judged = sum(trial.role not in CHARGED for trial in trials) - reruns
     return asked + judged + max(reruns, study.final.seeds)
 

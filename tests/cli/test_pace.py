@@ -130,8 +130,8 @@ def test_what_is_left_follows_from_the_numbers_that_have_started() -> None:
 
 def test_an_extended_search_gets_new_runs_of_its_recommendation() -> None:
     begun = {0: Lap(Role.SURVEY, 0), 1: Lap(Role.SEARCH, 0), 2: Lap(Role.RERUN, 0), 3: Lap(Role.SEARCH, 0)}
-    assert left_of(begun, opening=[0], planned=5, seeds=1) == Left(searches=1, anchors=0, reruns=1)
-    assert left_of(begun, opening=[0], planned=4, seeds=1) == Left(searches=0, anchors=0, reruns=1)
+    assert left_of(begun, opening=[0], planned=6, seeds=1) == Left(searches=1, anchors=0, reruns=1)
+    assert left_of(begun, opening=[0], planned=5, seeds=1) == Left(searches=0, anchors=0, reruns=1)
 
 
 STUDY = Study(

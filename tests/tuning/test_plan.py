@@ -187,3 +187,11 @@ def test_the_expected_number_of_trials_stays_while_the_recommendation_is_judged(
         trials = [*trials[: trial.number], finish(trial), *trials[trial.number + 1 :]]
         seen.add(plan.planned(study, trials))
     assert seen == {len(trials)}
+
+
+def test_an_extended_study_expects_new_runs_of_its_recommendation() -> None:
+    study = prepared(trials=2, workers=1)
+    trials = run_all(study, Fresh())
+    more = replace(study, budget=Budget(trials=4, workers=1))
+    third = finish(plan.next_trial(more, Fresh(), trials))
+    assert plan.planned(more, [*trials, third]) == len(trials) + 2 + study.final.seeds
