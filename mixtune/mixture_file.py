@@ -36,9 +36,10 @@ class FinalBudget(_Part):
 class SourceEntry(_Part):
     """One source: where it is, what it held when the study read it, and its part in the mixture.
 
-    uri is read by `source_at`. revision is the version of what lies there where it has one. rows and sha256 describe
-    the whole source; kept is the share that static pruning leaves, kept_rows that many pairs. floor and cap bounded
-    the weight in the search. implied_epochs are the passes over the kept rows at the file's budget.
+    uri is read by `source_at`. revision is what was read there: a hub's commit, or the version of a package (None: it
+    has none). rows and sha256 describe the whole source; kept is the share that static pruning leaves, kept_rows that
+    many pairs. floor and cap bounded the weight in the search. implied_epochs are the passes over the kept rows at the
+    file's budget.
     """
 
     name: str
@@ -81,7 +82,8 @@ class MixtureFile(_Part):
 
     pruning names the kind of pruning behind `kept`; batch_policy says how a batch is put together from its source
     (`random`: without replacement within a pass, then a new pass). negatives is how many hard negatives each pair of a
-    source that has them brings; files from before this field say nothing, read as 0. created is UTC, ISO 8601.
+    source that has them brings; files from before this field say nothing, read as 0. precision is that of the study's
+    runs, as Proxy.precision; older files say nothing, read as `auto`. created is UTC, ISO 8601.
     """
 
     format: Literal["mixtune/mixture/1"] = Field(alias="schema")
@@ -93,6 +95,7 @@ class MixtureFile(_Part):
     pruning: Literal["none", "static"]
     batch_policy: Literal["random"] = "random"
     negatives: int = Field(default=0, ge=0)
+    precision: str = Field(default="auto", pattern="^(auto|fp32|bf16)$")
     prior: Prior
     metric: MetricEntry
     versions: dict[str, str]

@@ -70,7 +70,8 @@ class Source:
 class SourceFacts:
     """What reading a source showed: pairs (rows), distinct queries, mean tokens per pair, and its content hash.
 
-    revision is the commit of a hub's data set that was read, None where there is none.
+    revision is what was read: the commit of a hub's data set, or the version of the distribution that holds a package's
+    docstrings (of Python for its standard library). None where there is none.
     """
 
     rows: int

@@ -93,13 +93,11 @@ class LiveView:
         return Group(self._headline(), self._table(), Text(legend(study.names), style="dim"))
 
     def _headline(self) -> Text:
-        finished = sum(trial.state.finished for trial in self.trials.values())
-        text = f"Study {self.record.study.name}: {self.record.state.value}, trial {max(self.trials, default=0)}"
-        if self.planned is not None:
-            left = self.pace.remaining(self.record.study, self.planned, time.time())
-            text += f" of {self.planned}"
-            text += _left(left)
-        return Text(text if finished or self.trials else f"Study {self.record.study.name}: starting workers")
+        study = self.record.study
+        if not self.trials:
+            return Text(f"Study {study.name}: starting workers")
+        text = f"Study {study.name}: {self.record.state.value}, {_done(self.pace, self.planned)}"
+        return Text(text + _left(self.pace.remaining(study, self.planned, time.time())))
 
     def _table(self) -> Table:
         study = self.record.study
@@ -154,8 +152,7 @@ class PlainListener:
         """Stay quiet: steps are for terminals."""
 
     def _ended(self, study: Study, trial: Trial, planned: int | None) -> str:
-        line = f"trial {trial.number}" + (f" of {planned}" if planned is not None else "")
-        line += f" {trial.role.value} {trial.proposal.label}".rstrip() + f" {trial.state.value}"
+        line = f"trial {trial.number} {trial.role.value} {trial.proposal.label}".rstrip() + f" {trial.state.value}"
         found = trial.measurement
         if found is not None:
             line += f", {flops(found.cost.flops)}"
@@ -165,10 +162,15 @@ class PlainListener:
         else:
             heaviest = sorted(trial.proposal.recipe.mixture.items(), key=lambda each: -each[1])[:3]
             line += f", {', '.join(f'{name} {weight:.2f}' for name, weight in heaviest)}"
-        return line + _left(self.pace.remaining(study, planned, time.time()))
+        return f"{line}; {_done(self.pace, planned)}" + _left(self.pace.remaining(study, planned, time.time()))
 
     def _say(self, line: str) -> None:
         self.console.print(f"{time.strftime('%H:%M:%S')} {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _done(pace: Pace, planned: int | None) -> str:
+    """How many of the planned trials are done, those that stood there before this run included."""
+    return f"{len(pace.finished)}{'' if planned is None else f' of {planned}'} done"
 
 
 def _left(seconds: float | None) -> str:

@@ -100,7 +100,7 @@ def remaining(laps: Iterable[Lap], left: Left, *, workers: int, now: float) -> f
 
 
 class Pace:
-    """Keeps the laps of a study's trials, and foresees the rest.
+    """Keeps the laps of a study's trials and the numbers of those that have finished, and foresees the rest.
 
     Args:
         held: trials that the study had before this run.
@@ -108,6 +108,7 @@ class Pace:
 
     def __init__(self, held: Iterable[Trial] = ()) -> None:
         self.laps: dict[int, Lap] = {}
+        self.finished: set[int] = set()
         for trial in held:
             self.changed(trial)
 
@@ -118,6 +119,10 @@ class Pace:
             self.laps.pop(trial.number, None)
         else:
             self.laps[trial.number] = lap
+        if trial.state.finished:
+            self.finished.add(trial.number)
+        else:
+            self.finished.discard(trial.number)
 
     def remaining(self, study: Study, planned: int | None, now: float) -> float | None:
         """Seconds until the study has finished, None while that cannot be told; now as time.time()."""

@@ -75,8 +75,9 @@ def _created(store: "Store", study: "Study", url: str) -> "StudyRecord":
         return store.create_study(study)
     if not differences(record.study, study):
         return record
-    if store.trials(study.name):
-        refuse_other(record.study, study, hint(url))
+    trials = store.trials(study.name)
+    if trials:
+        refuse_other(record.study, study, trials, hint(url))
     store.delete_study(study.name)
     return store.create_study(study)
 
@@ -105,16 +106,11 @@ def _extended(parts: Parts, store: "Store", name: str, budget: "Budget") -> "Stu
 
 def _require_unspent(store: "Store", study: "Study", budget: "Budget") -> None:
     """Refuse a budget that is smaller than what the search has had. Raises ConfigError."""
-    from mixtune.trial import CHARGED
+    from mixtune.cli.specification import overspent
 
-    asked = [trial for trial in store.trials(study.name) if trial.role in CHARGED]
-    spent = sum(trial.measurement.cost.flops for trial in asked if trial.measurement)
-    if budget.trials is not None and budget.trials < len(asked):
-        raise ConfigError(f"--trials {budget.trials}: the search has {len(asked)} trials already; give more")
-    if budget.runs is not None and study.preparation is not None:
-        done = spent / study.preparation.run_flops
-        if budget.runs < done:
-            raise ConfigError(f"--runs {budget.runs:g}: the search has spent {done:.2f} fresh runs; give more")
+    over = overspent(study, store.trials(study.name), budget)
+    if over is not None:
+        raise ConfigError(f"{over[0]}: {over[1]}; give more")
 
 
 def _drive(parts: Parts, store: "Store", record: "StudyRecord", url: str) -> None:

@@ -53,7 +53,7 @@ def _tables(found: "Inspection") -> Iterator[Table | Text]:
     table = plain_table("Sources (rows are training pairs)")
     add_columns(table, left=("source",), right=("rows", "queries", "repeated", "shared", "judged", "dropped"))
     for name, each in found.sources.items():
-        counts = (each.repeated, sum(each.shared.values()), sum(each.judged.values()), each.dropped)
+        counts = (each.repeated, each.elsewhere, sum(each.judged.values()), each.dropped)
         cells = (f"{count:,}" if count else "-" for count in counts)
         table.add_row(name, f"{each.rows:,}", f"{each.unique_queries:,}", *cells)
     yield table

@@ -1,13 +1,15 @@
 """How the specification in a study file differs from the stored one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pydantic import JsonValue as Json
 
 from mixtune.errors import StudyExists
+from mixtune.search import Budget
 from mixtune.store.codec import to_json
 from mixtune.study import Study
+from mixtune.trial import CHARGED, Trial
 
 SHOWN = 8
 
@@ -17,8 +19,8 @@ def differences(stored: Study, wanted: Study) -> list[tuple[str, Json, Json]]:
     return list(_walk("", _fields(stored), _fields(wanted)))
 
 
-def refuse_other(stored: Study, wanted: Study, hint: str) -> None:
-    """Refuse to go on with a stored study under another specification.
+def refuse_other(stored: Study, wanted: Study, trials: Sequence[Trial], hint: str) -> None:
+    """Refuse to go on with a stored study, which has these trials, under another specification.
 
     Raises:
         StudyExists: they differ; names the fields, both values, and what can be done.
@@ -30,10 +32,15 @@ def refuse_other(stored: Study, wanted: Study, hint: str) -> None:
     if all(field in ("budget.trials", "budget.runs") for field, _, _ in found):
         budget = wanted.budget
         asked = [f"--{key} {value:g}" for key, value in (("trials", budget.trials), ("runs", budget.runs)) if value]
+        over = overspent(stored, trials, budget)
+        way = (
+            f"to give it the new one, use `mixtune resume {name} {' '.join(asked)}{hint}`"
+            if over is None
+            else f"the new one is too small, {over[1]}"
+        )
         raise StudyExists(
             f"study {name!r} exists with another budget ({'; '.join(_said(each) for each in found)}): "
-            f"to give it the new one, use `mixtune resume {name} {' '.join(asked)}{hint}`; to go on as it is, "
-            f"`mixtune resume {name}{hint}`"
+            f"{way}; to go on as it is, `mixtune resume {name}{hint}`"
         )
     lines = [_said(each) for each in found[:SHOWN]]
     if len(found) > SHOWN:
@@ -42,6 +49,19 @@ def refuse_other(stored: Study, wanted: Study, hint: str) -> None:
         "\n  ".join([f"study {name!r} exists with another specification:", *lines])
         + f"\nGive the new study another `name`, or remove the old one with `mixtune rm {name}{hint}`."
     )
+
+
+def overspent(study: Study, trials: Sequence[Trial], budget: Budget) -> tuple[str, str] | None:
+    """The option of `resume` whose limit the search is beyond already, and what it has had; None if there is none."""
+    asked = [trial for trial in trials if trial.role in CHARGED]
+    if budget.trials is not None and budget.trials < len(asked):
+        return f"--trials {budget.trials}", f"the search has {len(asked)} trials already"
+    if budget.runs is not None and study.preparation is not None:
+        spent = sum(trial.measurement.cost.flops for trial in asked if trial.measurement)
+        done = spent / study.preparation.run_flops
+        if budget.runs < done:
+            return f"--runs {budget.runs:g}", f"the search has spent {done:.2f} fresh runs"
+    return None
 
 
 def _said(difference: tuple[str, Json, Json]) -> str:

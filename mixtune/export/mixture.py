@@ -50,7 +50,7 @@ def mixture_of(request: ExportRequest) -> MixtureFile:
             SourceEntry(
                 name=name,
                 uri=source_uri(_pinned(named[name], facts[name])),
-                revision=facts[name].revision or request.versions.get(named[name].locations[0]),
+                revision=facts[name].revision,
                 rows=facts[name].rows,
                 sha256=facts[name].sha256,
                 weight=recipe.mixture.get(name, 0.0),
@@ -64,6 +64,7 @@ def mixture_of(request: ExportRequest) -> MixtureFile:
         ),
         pruning="static" if recipe.pruning.kept else "none",
         negatives=study.proxy.negatives,
+        precision=study.proxy.precision,
         prior=Prior(
             kind="proportional" if expert is None else "expert",
             weights=dict(study.proportional() if expert is None else expert),
@@ -80,8 +81,8 @@ def mixture_of(request: ExportRequest) -> MixtureFile:
 
 
 def _pinned(source: Source, facts: SourceFacts) -> Source:
-    """The source at the revision that the study read, so that the final training reads the same rows."""
-    return source if facts.revision is None else replace(source, revision=facts.revision)
+    """A hub's data set at the commit that the study read, so that the final training reads the same rows."""
+    return replace(source, revision=facts.revision or source.revision) if source.kind == "hub" else source
 
 
 def check_ours(path: Path) -> None:

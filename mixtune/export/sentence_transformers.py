@@ -35,8 +35,9 @@ from mixtune.config.home import home
 from mixtune.mixture_file import SourceEntry, read_mixture, source_at
 from mixtune.training.batches import sampler_from, trained_on
 from mixtune.training.data import read_source
-from mixtune.training.models import load, resolve
+from mixtune.training.models import autocast_dtype, load, resolve
 from mixtune.training.triplets import triplets_of
+from mixtune.trial import Drawn
 from sentence_transformers import (
     SentenceTransformer,
     SentenceTransformerTrainer,
@@ -85,6 +86,8 @@ def main() -> None:
         print(f"source {name}: columns {', '.join(dataset.column_names)}")
         for note in notes:
             print(f"warning: source {name}: {note}")
+    bf16 = autocast_dtype(mixture.precision) is not None
+    print(f"precision: {'bf16' if bf16 else 'fp32'} (the mixture file says {mixture.precision})")
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(options.output),
         max_steps=options.max_steps or mixture.budget.steps,
@@ -92,6 +95,8 @@ def main() -> None:
         learning_rate=LEARNING_RATE,
         warmup_steps=0.1,
         seed=SEED,
+        bf16=bf16,
+        use_cpu=not torch.accelerator.is_available(),
         multi_dataset_batch_sampler=sampler_from(MIXTURE),
         dataloader_pin_memory=torch.accelerator.is_available(),
         report_to="none",
@@ -105,13 +110,13 @@ def main() -> None:
     trainer.train(resume_from_checkpoint=options.resume)
     model.save_pretrained(str(options.output / "model"))
 
-    receipt = trained_on(trainer)
+    receipt = {entry.name: Drawn() for entry in mixture.drawn} | trained_on(trainer)
     batches = sum(drawn.batches for drawn in receipt.values())
     print(f"{'source':<32}{'requested':>12}{'realised':>12}{'batches':>10}{'epochs':>10}")
     for entry in mixture.drawn:
-        drawn = receipt.get(entry.name)
-        share, count, epochs = (drawn.batches / batches, drawn.batches, drawn.epochs) if drawn else (0.0, 0, 0.0)
-        print(f"{entry.name:<32}{entry.weight:>12.4f}{share:>12.4f}{count:>10}{epochs:>10.2f}")
+        drawn = receipt[entry.name]
+        share = drawn.batches / batches
+        print(f"{entry.name:<32}{entry.weight:>12.4f}{share:>12.4f}{drawn.batches:>10}{drawn.epochs:>10.2f}")
     record = {name: asdict(drawn) | {"notes": read[name][1]} for name, drawn in receipt.items()}
     (options.output / "receipt.json").write_text(json.dumps(record, indent=2) + "\\n")
 

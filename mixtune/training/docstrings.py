@@ -9,9 +9,12 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import os
+import platform
+import sys
 import sysconfig
 import warnings
 from collections.abc import Iterable, Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -47,9 +50,23 @@ def pairs(location: str, split: str, cache: Path) -> SourceText:
         DataError: the package is not installed or has no such split.
     """
     rows = [row for row in _rows(location, cache) if _in_split(row, split)]
-    return SourceText(
-        tuple(summary for summary, _ in rows), tuple(body for _, body in rows), tuple(summary for summary, _ in rows)
-    )
+    summaries = tuple(summary for summary, _ in rows)
+    return SourceText(summaries, tuple(body for _, body in rows), summaries, revision=version(location))
+
+
+def version(location: str) -> str | None:
+    """Version of the installed distribution that a package belongs to, of Python for its standard library.
+
+    None where no distribution claims the package, or several do.
+    """
+    top = location.split(".")[0]
+    if location == STDLIB or top in sys.stdlib_module_names:
+        return platform.python_version()
+    owners = set(importlib.metadata.packages_distributions().get(top, ())) if _module(top) else {location}
+    try:
+        return importlib.metadata.version(owners.pop()) if len(owners) == 1 else None
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return None
 
 
 def task(location: str, dev: str, test: str, cache: Path) -> TargetText:
@@ -175,7 +192,7 @@ def _places(location: str) -> list[Path]:
     if location == STDLIB:
         return [Path(sysconfig.get_path("stdlib"))]
     top, *inner = location.split(".")
-    spec = importlib.util.find_spec(top) if top.isidentifier() else None
+    spec = _module(top)
     if spec is not None and spec.origin is not None:
         roots = [Path(one) for one in spec.submodule_search_locations or ()]
         places = [one for root in roots for one in _inside(root, inner)] if roots or inner else [Path(spec.origin)]
@@ -187,6 +204,12 @@ def _places(location: str) -> list[Path]:
             f" (by import or distribution name) or {STDLIB!r}"
         )
     return places
+
+
+def _module(top: str) -> ModuleSpec | None:
+    """Where a top-level name would be imported from, None where it is not the name of a module with a file."""
+    spec = importlib.util.find_spec(top) if top.isidentifier() else None
+    return spec if spec is not None and spec.origin is not None else None
 
 
 def _inside(root: Path, inner: list[str]) -> list[Path]:

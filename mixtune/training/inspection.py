@@ -1,7 +1,7 @@
 """What the data of a study looks like, in numbers: no model runs and nothing is kept."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +22,8 @@ SAMPLE = 500
 EXAMPLES = 2
 """Rows that are shown of a source."""
 
+Pair = tuple[str, str]
+
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
@@ -41,10 +43,10 @@ class Lengths:
 class SourceInspection:
     """What a source's rows are, after its limit and corruption and before prompts.
 
-    repeated counts rows whose pair stands earlier in the source; shared, per other source, distinct pairs that stand
-    there too; judged, per target, rows whose query is one of its dev or test queries (training on those flatters the
-    result). Languages are shares of a seeded sample of rows. dropped counts pairs with an empty text. sha256 is that
-    of the texts as they are trained on, prompts included.
+    repeated counts rows whose pair stands earlier in the source; elsewhere, rows whose pair stands in any other source;
+    shared, per other source, distinct pairs that stand there too, most first; judged, per target, rows whose query is
+    one of its dev or test queries (training on those flatters the result). Languages are shares of a seeded sample of
+    rows. dropped counts pairs with an empty text. sha256 is that of the texts as they are trained on, prompts included.
     """
 
     rows: int
@@ -54,6 +56,7 @@ class SourceInspection:
     query_languages: Mapping[str, float]
     document_languages: Mapping[str, float]
     repeated: int
+    elsewhere: int
     shared: Mapping[str, int]
     judged: Mapping[str, int]
     dropped: int
@@ -107,34 +110,32 @@ def inspect(study: Study, root: Path, progress: Progress) -> Inspection:
         progress(f"reading {source.name}", done, total)
         texts[source.name] = read_source(replace(source, prompts=Prompts()), root)
     progress("counting", 0, 0)
-    shared = _shared(texts)
+    holders = _holders(texts)
     judged = {name: {*text.dev.queries, *text.test.queries} for name, text in targets.items()}
     return Inspection(
-        {source.name: _source(source, texts[source.name], shared[source.name], judged) for source in study.sources},
+        {source.name: _source(source, texts[source.name], holders, judged) for source in study.sources},
         {target.name: _target(target, targets[target.name]) for target in study.targets},
     )
 
 
-def _shared(texts: Mapping[str, SourceText]) -> dict[str, dict[str, int]]:
-    """Distinct pairs that a source has in common with each other source, where there are any."""
-    holders: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+def _holders(texts: Mapping[str, SourceText]) -> dict[Pair, set[str]]:
+    """The sources that hold each pair."""
+    holders: defaultdict[Pair, set[str]] = defaultdict(set)
     for name, text in texts.items():
         for pair in zip(text.queries, text.documents, strict=True):
             holders[pair].add(name)
-    counts: dict[str, Counter[str]] = {name: Counter() for name in texts}
-    for names in holders.values():
-        for name in names if len(names) > 1 else ():
-            counts[name].update(names - {name})
-    return {name: {other: found[other] for other in texts if other in found} for name, found in counts.items()}
+    return holders
 
 
 def _source(
-    source: Source, text: SourceText, shared: Mapping[str, int], judged: Mapping[str, set[str]]
+    source: Source, text: SourceText, holders: Mapping[Pair, Collection[str]], judged: Mapping[str, set[str]]
 ) -> SourceInspection:
     rng = seeded(text.sha256, "inspection")
     sample = np.sort(rng.choice(len(text), min(SAMPLE, len(text)), replace=False)).tolist()
     shown = sorted(rng.choice(len(text), min(EXAMPLES, len(text)), replace=False).tolist())
     known = {name: sum(query in queries for query in text.queries) for name, queries in judged.items()}
+    pairs = list(zip(text.queries, text.documents, strict=True))
+    shared = Counter(other for pair in set(pairs) for other in holders[pair] if other != source.name)
     return SourceInspection(
         rows=len(text),
         unique_queries=len(set(text.keys)),
@@ -142,8 +143,9 @@ def _source(
         document=Lengths.of(text.documents),
         query_languages=languages.shares(text.queries[row] for row in sample),
         document_languages=languages.shares(text.documents[row] for row in sample),
-        repeated=len(text) - len(set(zip(text.queries, text.documents, strict=True))),
-        shared=shared,
+        repeated=len(pairs) - len(set(pairs)),
+        elsewhere=sum(len(holders[pair]) > 1 for pair in pairs),
+        shared={name: shared[name] for name in sorted(shared, key=lambda name: (-shared[name], name))},
         judged={name: count for name, count in known.items() if count},
         dropped=text.dropped,
         negatives=sum(map(len, text.negatives)) / len(text),

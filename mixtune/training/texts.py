@@ -16,7 +16,7 @@ class SourceText:
     the row's loss is multiplied with, teacher the scores of a teacher for the positive and then for each negative.
 
     notes say what else a person should know about how the rows came about; revision is the commit of the hub's data
-    set that they were read from. Neither is part of the hash.
+    set, or the version of the installed distribution, that they were read from. Neither is part of the hash.
     """
 
     queries: tuple[str, ...]

@@ -46,7 +46,7 @@ def test_a_running_trial_shows_its_step_and_weights() -> None:
     view.changed(RECORD, RUNNING, 9)
     view.progress(4, 12, None)
     text = shown(view)
-    assert "12/30" in text and "trial 4 of 9" in text and "█ " in text
+    assert "12/30" in text and "running, 0 of 9 done" in text and "█ " in text
     assert "weights, left to right: alpha, beta" in text
 
 
@@ -67,6 +67,23 @@ def test_a_finished_trial_shows_score_and_cost() -> None:
     view.changed(RECORD, FINISHED, 9)
     text = shown(view)
     assert "0.2500" in text and "2.00 G" in text and "complete" in text and "/30" not in text
+
+
+def test_the_headline_counts_what_is_done_before_this_run_too() -> None:
+    view = LiveView(RECORD, held=[replace(FINISHED, number=number) for number in range(4)])
+    view.changed(RECORD, RUNNING, 6)
+    view.changed(RECORD, replace(RUNNING, number=5), None)
+    assert "Study duo: running, 4 done" in shown(view)
+    view.changed(RECORD, replace(FINISHED, number=5), 6)
+    view.changed(RECORD, FINISHED, 6)
+    view.changed(replace(RECORD, state=StudyState.COMPLETE), None, 6)
+    assert "Study duo: complete, 6 of 6 done" in shown(view)
+
+
+def test_a_trial_that_runs_again_is_not_done() -> None:
+    view = LiveView(RECORD, held=[replace(FINISHED, state=TrialState.FAILED)])
+    view.changed(RECORD, RUNNING, 6)
+    assert "0 of 6 done" in shown(view)
 
 
 def test_only_the_newest_trials_are_shown() -> None:
@@ -141,4 +158,4 @@ def test_nothing_is_said_of_the_time_left_when_nothing_is_left() -> None:
     view = LiveView(record)
     for number in range(12):
         view.changed(record, replace(finished if number < 9 else rerun, number=number), 12)
-    assert "trial 11 of 12" in shown(view) and " left" not in shown(view).replace("left to right", "")
+    assert "running, 12 of 12 done" in shown(view) and " left" not in shown(view).replace("left to right", "")

@@ -21,8 +21,8 @@ def test_run_ends_with_the_report_and_what_to_do_next(done: Desk) -> None:
 def test_run_writes_a_line_per_event_where_nobody_sits(desk: Desk) -> None:
     output = desk("run", desk.write()).output
     assert "preparing: reading (2)" in output
-    assert "trial 2 of 5 search complete, 100 FLOP, score 0.5000, alpha 0.80, beta 0.20" in output
-    assert "trial 3 of 5 search failed: ValueError: no luck" in output
+    assert "trial 2 search complete, 100 FLOP, score 0.5000, alpha 0.80, beta 0.20; 3 of 5 done" in output
+    assert "trial 3 search failed: ValueError: no luck; 4 of 5 done" in output
     assert "study duo: complete" in output
     assert "Whether" not in output and "No winner between tuning and proportional sampling" in output
 
@@ -75,6 +75,18 @@ def test_run_sends_another_budget_to_resume(done: Desk) -> None:
     result = done("run", done.write(other))
     assert result.exit_code == 1
     assert "mixtune resume duo --trials 9`; to go on as it is, `mixtune resume duo`" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "wanted, spent",
+    [("trials: 1", "the search has 2 trials already"), ("runs: 0.5", "the search has spent 1.00 fresh runs")],
+)
+def test_run_never_advises_a_budget_that_resume_refuses(done: Desk, wanted: str, spent: str) -> None:
+    result = done("run", done.write(STUDY.replace("trials: 2", wanted)))
+    assert result.exit_code == 1
+    assert f"the new one is too small, {spent}" in result.stderr
+    assert "--trials" not in result.stderr and "--runs" not in result.stderr
+    assert "to go on as it is, `mixtune resume duo`" in result.stderr
 
 
 def test_a_study_without_trials_takes_the_corrected_file(desk: Desk) -> None:

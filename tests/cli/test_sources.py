@@ -54,6 +54,14 @@ def test_sources_fits_80_columns_without_colour(desk: Desk, seen: str) -> None:
     assert "1 pair also in source manual" in output
 
 
+def test_the_table_counts_a_shared_row_once(desk: Desk, seen: str) -> None:
+    again = STUDY.replace("targets:", "  help: {kind: beir, path: faq}\ntargets:")
+    lines = [line.split() for line in desk("sources", desk.write(again)).output.splitlines()]
+    begin = lines.index(["source", "rows", "queries", "repeated", "shared", "judged", "dropped"])
+    rows = {line[0]: line[1:] for line in lines[begin + 1 : begin + 5] if len(line) == 7}
+    assert {name: row[3] for name, row in rows.items()} == {"faq": "4", "manual": "1", "help": "4"}
+
+
 def test_a_target_is_told_from_a_source_of_its_name(desk: Desk, seen: str) -> None:
     lines = [line.strip() for line in desk("sources", desk.write(STUDY.replace("goal:", "faq:"))).stdout.splitlines()]
     begin = lines.index("target")

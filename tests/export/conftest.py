@@ -22,6 +22,7 @@ from mixtune.target import Target
 from mixtune.training.data import read_source
 
 ROWS = {"homes": 300, "wide web": 90, "tiny": 6}
+VERSIONS = {"homes": "2.4.5"}
 
 
 @pytest.fixture
@@ -42,7 +43,9 @@ def study() -> Study:
         seed=5,
         preparation=Preparation(
             key="k",
-            sources={name: SourceFacts(rows, rows, 20.0, f"sha-{name}") for name, rows in ROWS.items()},
+            sources={
+                name: SourceFacts(rows, rows, 20.0, f"sha-{name}", VERSIONS.get(name)) for name, rows in ROWS.items()
+            },
             targets={},
             run_flops=1.0,
         ),

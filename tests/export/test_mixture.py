@@ -26,14 +26,14 @@ def test_the_file_has_the_published_keys_and_hand_computed_values(asked: Ask, tm
     EXPORTERS["mixture"](asked(tmp_path / "mixture.json"))
     data = json.loads((tmp_path / "mixture.json").read_text())
     head = ["schema", "study", "trial", "unit", "budget", "sources", "pruning", "batch_policy"]
-    assert list(data) == [*head, "negatives", "prior", "metric", "versions", "created"]
+    assert list(data) == [*head, "negatives", "precision", "prior", "metric", "versions", "created"]
     assert data["schema"] == "mixtune/mixture/1"
     assert data["unit"] == "batches"
     assert data["budget"] == {"steps": 120, "batch_size": 4, "rows": 480}
     assert data["sources"][0] == {
         "name": "homes",
         "uri": "docstrings:numpy?split=train&corrupt=0.25",
-        "revision": "2.4.6",
+        "revision": "2.4.5",
         "rows": 300,
         "sha256": "sha-homes",
         "weight": 1 / 3,
@@ -45,6 +45,7 @@ def test_the_file_has_the_published_keys_and_hand_computed_values(asked: Ask, tm
     }
     assert data["pruning"] == "static"
     assert data["negatives"] == 1
+    assert data["precision"] == "auto"
     assert data["prior"] == {"kind": "expert", "weights": {"homes": 0.2, "tiny": 0.6, "wide web": 0.2}}
     assert data["metric"] == {"name": "ndcg@10", "value": 0.574, "ci": [0.57, 0.578], "seeds": 3}
     assert data["created"] == "2023-11-14T22:13:20+00:00"
@@ -78,6 +79,33 @@ def test_a_source_of_the_hub_is_exported_at_the_commit_that_was_read(asked: Ask,
     assert source_at("homes", entry.uri) == Source(
         "homes", "hub", "o/n", corrupt=0.25, revision="c0ffee", prompts=Prompts("q: ")
     )
+
+
+def test_a_source_of_a_package_has_the_version_that_was_read_and_others_none(asked: Ask, tmp_path: Path) -> None:
+    request = asked(tmp_path / "m.json")
+    first, second, *others = request.study.sources
+    study = replace(request.study, sources=(first, replace(second, location="numpy"), *others))
+    EXPORTERS["mixture"](replace(request, study=study))
+    entries = read_mixture(request.out).sources
+    assert request.versions["numpy"] == "2.4.6"
+    assert [entry.revision for entry in entries] == ["2.4.5", None, None]
+    assert all("revision" not in entry.uri for entry in entries)
+
+
+def test_the_precision_of_the_study_is_in_the_file(asked: Ask, tmp_path: Path) -> None:
+    request = asked(tmp_path / "m.json")
+    proxy = replace(request.study.proxy, precision="fp32")
+    EXPORTERS["mixture"](replace(request, study=replace(request.study, proxy=proxy)))
+    assert read_mixture(request.out).precision == "fp32"
+
+
+def test_a_file_from_before_precisions_leaves_it_to_the_machine(asked: Ask, tmp_path: Path) -> None:
+    request = asked(tmp_path / "m.json")
+    EXPORTERS["mixture"](request)
+    data = json.loads(request.out.read_text())
+    del data["precision"]
+    request.out.write_text(json.dumps(data))
+    assert read_mixture(request.out).precision == "auto"
 
 
 def test_an_older_mixture_file_is_replaced(asked: Ask, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from sentence_transformers.base.sampler import DefaultBatchSampler
 from sentence_transformers.sentence_transformer.losses import MarginMSELoss, MultipleNegativesRankingLoss
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from torch.utils.data import ConcatDataset, SequentialSampler
 
 from mixtune.errors import ExportError
@@ -187,6 +188,54 @@ def test_the_exported_script_trains_by_itself_and_resumes_obeying_the_weights(
     assert (out / "model" / "modules.json").is_file()
 
 
+def test_the_receipt_holds_sources_that_were_not_drawn_with_their_notes(
+    asked: Ask, tmp_path: Path, model_folder: Path, with_negatives: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = Recipe(Mixture({"hard": 1e-9, "tiny": 1 - 1e-9}))
+    request = replace(asked(tmp_path / "export"), study=with_negatives, recipe=recipe)
+    EXPORT(request)
+    out = request.out / "run"
+    options = ["--model", str(model_folder), "--output", str(out), "--max-steps", "2"]
+    run_here(request.out / "train.py", monkeypatch, *options)
+    receipt = json.loads((out / "receipt.json").read_text())
+    assert (receipt["hard"]["batches"], receipt["tiny"]["batches"]) == (0, 2)
+    assert "its row weights are not used" in receipt["hard"]["notes"][0]
+
+
+@pytest.mark.parametrize(
+    "precision, native, expected",
+    [("auto", True, "bf16"), ("auto", False, "fp32"), ("bf16", False, "bf16"), ("fp32", True, "fp32")],
+)
+def test_the_exported_script_computes_as_the_proxies_do(
+    asked: Ask,
+    tmp_path: Path,
+    model_folder: Path,
+    two_sources: Study,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    precision: str,
+    native: bool,
+    expected: str,
+) -> None:
+    study = replace(two_sources, proxy=replace(two_sources.proxy, precision=precision))
+    request = replace(asked(tmp_path / "export"), study=study, recipe=Recipe(Mixture({"big": 1.0})))
+    EXPORT(request)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native})
+    seen: set[bool] = set()
+    forward = StaticEmbedding.forward
+
+    def watched(self: StaticEmbedding, features: Features, **options: object) -> Features:
+        seen.add(torch.is_autocast_enabled("cpu"))
+        return forward(self, features, **options)
+
+    monkeypatch.setattr(StaticEmbedding, "forward", watched)
+    options = ["--model", str(model_folder), "--output", str(request.out / "run"), "--max-steps", "2"]
+    run_here(request.out / "train.py", monkeypatch, *options)
+    assert seen == {expected == "bf16"}
+    assert f"precision: {expected} (the mixture file says {precision})\n" in capsys.readouterr().out
+
+
 def test_the_exported_script_trains_on_the_texts_of_the_study_with_their_prompts(
     asked: Ask, tmp_path: Path, two_sources: Study
 ) -> None:
@@ -283,7 +332,7 @@ def test_the_exported_script_trains_on_hard_negatives_where_a_source_has_them(
 def test_the_exported_script_of_a_margin_mse_study_learns_the_margins_of_the_teacher(
     asked: Ask, tmp_path: Path, model_folder: Path, with_negatives: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy = replace(with_negatives.proxy, loss="margin-mse", temperature=0.05)
+    proxy = replace(with_negatives.proxy, loss="margin-mse", temperature=0.05, precision="fp32")
     study = replace(with_negatives, proxy=proxy)
     request = replace(asked(tmp_path / "export"), study=study, recipe=Recipe(Mixture({"hard": 1.0})))
     EXPORT(request)

@@ -1,3 +1,5 @@
+import importlib.metadata
+import platform
 import sys
 from pathlib import Path
 
@@ -5,7 +7,7 @@ import pytest
 
 from mixtune.errors import DataError
 from mixtune.training import docstrings
-from mixtune.training.docstrings import fingerprint, pairs, parse, task
+from mixtune.training.docstrings import fingerprint, pairs, parse, task, version
 
 BODY = "This body says at some length what it does, so that it is worth searching for"
 
@@ -178,6 +180,34 @@ def test_the_standard_library_is_a_location(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "lib" / "site-packages" / "n.py").write_text(function("f", "Not part of the library.", BODY + "!"))
     monkeypatch.setattr(docstrings.sysconfig, "get_path", lambda name: str(tmp_path / "lib"))
     assert set.union(*summaries("stdlib", tmp_path).values()) == {"Part of the library."}
+
+
+@pytest.mark.parametrize(
+    "location, distribution",
+    [
+        ("sklearn", "scikit-learn"),
+        ("sklearn.tree", "scikit-learn"),
+        ("scikit-learn", "scikit-learn"),
+        ("sqlalchemy", "SQLAlchemy"),
+        ("scipy", "scipy"),
+    ],
+)
+def test_the_version_is_that_of_the_distribution_that_holds_the_package(location: str, distribution: str) -> None:
+    assert version(location) == importlib.metadata.version(distribution)
+
+
+@pytest.mark.parametrize("location", ["stdlib", "json", "xml.dom"])
+def test_the_version_of_the_standard_library_is_that_of_python(location: str) -> None:
+    assert version(location) == platform.python_version()
+
+
+def test_pairs_tell_the_version_that_they_were_read_from(package: Path, tmp_path: Path) -> None:
+    assert pairs("tinydocs", "train", tmp_path).revision is None
+    place = package.parent / "tiny_docs-3.1.dist-info"
+    place.mkdir()
+    (place / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-docs\nVersion: 3.1\n")
+    (place / "top_level.txt").write_text("tinydocs\n")
+    assert pairs("tinydocs", "train", tmp_path).revision == "3.1"
 
 
 def test_a_missing_package_says_what_to_install(tmp_path: Path) -> None:

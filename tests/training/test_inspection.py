@@ -66,6 +66,22 @@ def test_rows_queries_and_lengths_are_counted(found: Inspection) -> None:
 def test_pairs_of_another_source_are_counted_in_both(found: Inspection) -> None:
     assert dict(found.sources["left"].shared) == {"right": 1}
     assert dict(found.sources["right"].shared) == {"left": 1}
+    assert [each.elsewhere for each in found.sources.values()] == [1, 1]
+
+
+def test_a_row_counts_once_however_many_other_sources_hold_its_pair(tmp_path: Path) -> None:
+    rows: Mapping[str, Rows] = {"first": LEFT, "second": LEFT[1:], "third": LEFT[:2], "goal": GOAL}
+    places = {name: beir_folder(tmp_path / name, each) for name, each in rows.items()}
+    study = Study(
+        name="thrice",
+        sources=tuple(Source(name, "beir", places[name]) for name in ("first", "second", "third")),
+        targets=(Target("goal", "beir", places["goal"]),),
+        search=Search("random"),
+        budget=Budget(trials=1),
+    )
+    sources = inspect(study, tmp_path / "cache", lambda what, done, total: None).sources
+    assert {name: each.elsewhere for name, each in sources.items()} == {"first": 4, "second": 3, "third": 2}
+    assert list(sources["first"].shared.items()) == [("second", 3), ("third", 2)]
 
 
 def test_rows_that_train_on_a_judged_query_are_counted(found: Inspection) -> None:
