@@ -46,7 +46,7 @@ def overhead(quick: Quick = False, file: File = None) -> None:
     """A warm trial through the tuner beside its own training and evaluation run bare."""
     import speed_tuner
 
-    _write(file, speed_tuner.overhead(quick))
+    _write(file, dict(speed_tuner.measured("overhead", quick)))
 
 
 @app.command()
@@ -54,7 +54,7 @@ def trivial(quick: Quick = False, file: File = None) -> None:
     """A hundred trials that do nothing, on two warm workers."""
     import speed_tuner
 
-    _write(file, speed_tuner.trivial(quick))
+    _write(file, dict(speed_tuner.measured("trivial", quick)))
 
 
 @app.command()
@@ -62,7 +62,7 @@ def listing(quick: Quick = False, file: File = None) -> None:
     """Ten thousand trials listed from SQLite."""
     import speed_tuner
 
-    _write(file, speed_tuner.listing(quick))
+    _write(file, dict(speed_tuner.measured("listing", quick)))
 
 
 def _write(file: Path | None, figures: dict[str, Json]) -> None:

@@ -1,14 +1,12 @@
 """What mixtune adds to the trials themselves: Ray, the store and the plan. Ratios come from one run.
 
-    python benchmarks/speed_tuner.py [overhead|trivial|listing ...] [--quick] [--json FILE]
+    python benchmarks/speed.py overhead|trivial|listing [--quick] [--json FILE]
 
 overhead: trials of about three seconds (proxy `head`, docstrings of installed packages) through tune() with one
 worker, against the same trials run bare, one after the other in one process. trivial: trials that do nothing, on two
 warm workers, in trials per second. listing: 10,000 trials listed from SQLite.
 """
 
-import argparse
-import json
 import multiprocessing
 import os
 import statistics
@@ -242,23 +240,11 @@ BENCHMARKS: dict[str, tuple[Callable[[bool], Figures], str]] = {
 }
 
 
-def main() -> None:
-    """Run the benchmarks that are named, all if none is, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("which", nargs="*", choices=[*BENCHMARKS, []], help="all if left out")
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter trials: a look, not a result")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    given = parser.parse_args()
-    results = {}
-    for name in given.which or BENCHMARKS:
-        benchmark, goal = BENCHMARKS[name]
-        results[name] = benchmark(given.quick)
-        print(f"{name} ({goal})")
-        for what, value in results[name].items():
-            print(f"  {what:<22} {value:>10,.4g}")
-    if given.json:
-        given.json.write_text(json.dumps(results, indent=2))
-
-
-if __name__ == "__main__":
-    main()
+def measured(name: str, quick: bool = False) -> Figures:
+    """Run one of the BENCHMARKS and print its figures beside its goal."""
+    benchmark, goal = BENCHMARKS[name]
+    figures = benchmark(quick)
+    print(f"{name} ({goal})")
+    for what, value in figures.items():
+        print(f"  {what:<22} {value:>10,.4g}")
+    return figures
