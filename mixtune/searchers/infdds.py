@@ -7,7 +7,6 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from pydantic import JsonValue as Json
 
 from mixtune.errors import SearchExhausted
 from mixtune.policies import (
@@ -19,12 +18,12 @@ from mixtune.policies import (
     reinforce_sum,
     running_error,
     running_mean,
-    softmax,
     standardise,
 )
 from mixtune.recipe import FloatArray, Mixture, Recipe
 from mixtune.searchers.arms import Arm, arms_of, eligible_arms, per_source, pruning_of, shares
 from mixtune.searchers.base import FoldSearcher
+from mixtune.searchers.chain import Chain, left_after, next_arms, notes_of
 from mixtune.searchers.keep import require_room
 from mixtune.searchers.prior import Prior, prior_mixture
 from mixtune.study import Study
@@ -32,41 +31,6 @@ from mixtune.trial import Influence, Probe, Proposal, Role, Trial, TrialState
 
 DEFAULT_PROBES = 8
 """Sources probed per round where the setting says nothing (ours)."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Chain:
-    """Where a chain of rounds stands. Arrays follow the order of arms and are never written to.
-
-    arms are what can have weight: A of them, one per source where no keep level is open. log_prior, shape (A,), and
-    eligible, the names of the arms that can be probed, are those of the start. rounds counts complete rounds, parent
-    is the number of the last one. left holds the arms still to come in the running cycle of probes. psi is the log of
-    the policy's weights, shape (A,). influence and error are running means per target, shape (A, N), and their
-    standard errors: these fall with more rounds where each draws its dev queries anew, and stay where all rounds share
-    them. visits counts the probes of each arm that gave an answer, z is the standardised influence. spread is the
-    running mean of how far the influences of a round lie apart, None before the first. skipped says that the last
-    round changed no weight for want of any gain, dropped which of its probes gave no finite influence.
-    """
-
-    arms: tuple[Arm, ...]
-    log_prior: FloatArray
-    eligible: tuple[str, ...]
-    left: frozenset[str]
-    psi: FloatArray
-    influence: FloatArray
-    error: FloatArray
-    visits: FloatArray
-    z: FloatArray
-    rounds: int = 0
-    parent: int | None = None
-    spread: float | None = None
-    skipped: bool = False
-    dropped: tuple[str, ...] = ()
-
-    @property
-    def weights(self) -> FloatArray:
-        """The policy's weights, shape (A,), before floors and caps."""
-        return softmax(self.psi)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,27 +237,6 @@ def recipe_of(study: Study, arms: Sequence[Arm], weights: FloatArray) -> Recipe:
     return study.recipe(mixture, pruning_of(study, arms, weights))
 
 
-def notes_of(state: Chain, importance: FloatArray) -> dict[str, Json]:
-    """How the policy stands, as a proposal's notes: lists over arms, which are named where they are not the sources.
-
-    Influence and its error are averaged over targets by importance, shape (N,).
-    """
-    known = state.visits > 0
-    notes: dict[str, Json] = {
-        "round": state.rounds,
-        "weights": listed(state.weights),
-        "influence": listed(state.influence @ importance, known),
-        "error": listed(np.sqrt(state.error**2 @ importance**2), known),
-        "z": listed(state.z, known),
-        "visits": [int(count) for count in state.visits],
-        "skipped": state.skipped,
-        "dropped": list(state.dropped),
-    }
-    if any(arm.level is not None for arm in state.arms):
-        notes["arms"] = [arm.name for arm in state.arms]
-    return notes
-
-
 def overlap_of(study: Study, queries: int | None) -> FloatArray:
     """Per target, the share of a round's dev queries that another round is expected to draw too, shape (N,)."""
     facts = [study.prepared.targets.get(target.name) for target in study.targets]
@@ -301,28 +244,8 @@ def overlap_of(study: Study, queries: int | None) -> FloatArray:
     return np.array([1.0 if queries is None else min(1.0, queries / max(1, count)) for count in known])
 
 
-def next_arms(left: frozenset[str], eligible: Sequence[str], wanted: int, rng: np.random.Generator) -> tuple[str, ...]:
-    """The next arms of a shuffled cycle, `wanted` of them and none twice; a cycle that ends runs into the next."""
-    old = [name for name in eligible if name in left]
-    new = [name for name in eligible if name not in left]
-    order = [*rng.permutation(len(old)), *(len(old) + rng.permutation(len(new)))]
-    return tuple((old + new)[index] for index in order[:wanted])
-
-
-def left_after(left: frozenset[str], probed: Sequence[str], eligible: Sequence[str]) -> frozenset[str]:
-    """What a cycle still holds after a round: without what was probed, begun anew when it is used up."""
-    fresh = frozenset(probed) - left
-    rest = left - frozenset(probed)
-    return rest if rest else frozenset(eligible) - fresh
-
-
 def finite(influence: Influence) -> bool:
     """Whether a source's influence came out as numbers."""
     errors = (influence.error or 0.0, *influence.per_target_error.values())
     values = (influence.value, *errors, *influence.per_target.values())
     return all(value is not None and bool(np.isfinite(value)) for value in values)
-
-
-def listed(values: FloatArray, known: npt.NDArray[np.bool_] | None = None) -> list[Json]:
-    """An array as JSON, None where nothing is known."""
-    return [float(x) if known is None or known[index] else None for index, x in enumerate(values)]

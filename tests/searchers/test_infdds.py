@@ -8,7 +8,8 @@ from planted import World, explore, finish, planted_study, recommended, survey
 from mixtune.errors import ConfigError, NotReady, SearchExhausted
 from mixtune.policies import softmax
 from mixtune.recipe import FloatArray
-from mixtune.searchers.infdds import InfDDS, left_after
+from mixtune.searchers.chain import left_after
+from mixtune.searchers.infdds import InfDDS
 from mixtune.source import SourceFacts
 from mixtune.space import Space
 from mixtune.study import Study
