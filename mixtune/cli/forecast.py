@@ -16,13 +16,12 @@ from mixtune.searchers import InfDDS, Searcher, make
 from mixtune.searchers.baselines import Baseline, baseline_recipes
 from mixtune.searchers.neighbours import Neighbours
 from mixtune.searchers.possible import require_possible
-from mixtune.source import SourceFacts
 from mixtune.study import Study
-from mixtune.target import TargetFacts
 from mixtune.training.base import Progress
 from mixtune.training.cost import fresh_run_flops, judging_flops, search_flops
 from mixtune.training.data import read_source, read_target
 from mixtune.training.examples import dev_signal, pairs_of, split_of
+from mixtune.training.facts import source_facts, target_facts
 from mixtune.training.features import FeatureTable
 from mixtune.training.models import load, resolve
 from mixtune.training.prepare import NEGATIVES, frozen_layers, require_teacher, used_rows
@@ -118,33 +117,14 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
     base = load(model, study.proxy.max_length) if len(new) else None
     dim = table.embeddings.shape[1] if base is None else base.get_embedding_dimension() or 0
     lengths = _Lengths(table.lengths, dim)
-    facts = {
-        name: SourceFacts(
-            rows=len(text),
-            unique_queries=len(set(text.queries)),
-            tokens_per_pair=float((table.lengths[pairs[name].queries] + table.lengths[pairs[name].documents]).mean()),
-            sha256=text.sha256,
-            revision=text.revision,
-        )
-        for name, text in sources.items()
-    }
-    target_facts = {
-        name: TargetFacts(
-            dev_queries=len(text.dev.queries),
-            test_queries=len(text.test.queries),
-            documents=len(text.corpus),
-            dev_pool=len(tasks[name].dev.documents),
-            sha256=text.sha256,
-        )
-        for name, text in targets.items()
-    }
+    facts = source_facts(sources, pairs, table.lengths)
     unit = fresh_run_flops(study, facts, prepared, lengths)
     dev = fresh_run_flops(replace(study, proxy=replace(study.proxy, steps=0)), facts, prepared, lengths)
     proxy = open_proxy(study.model, study.proxy, lengths)
     untrained = BaseModel(lengths)
     survey = sum(search_flops(untrained, split) for task in tasks.values() for split in (task.dev, task.test))
     judged = unit + judging_flops(proxy, tasks.values())
-    study = replace(study, preparation=Preparation("", facts, target_facts, unit, model.fingerprint))
+    study = replace(study, preparation=Preparation("", facts, target_facts(targets, tasks), unit, model.fingerprint))
     searcher = make(study.search)
     require_possible(study, searcher)
     disk = len(new) * 4 * dim + (2 * dim * int(lengths.lengths[new].sum()) if layers is not None else 0)

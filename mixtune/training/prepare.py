@@ -21,6 +21,7 @@ from mixtune.training.base import Progress
 from mixtune.training.cost import fresh_run_flops
 from mixtune.training.data import read_source, read_target, seeded, source_hash, target_hash
 from mixtune.training.examples import dev_signal, pairs_of, split_of
+from mixtune.training.facts import source_facts, target_facts
 from mixtune.training.features import FeatureTable
 from mixtune.training.losses import NEED_TEACHER
 from mixtune.training.models import resolve
@@ -242,26 +243,10 @@ def _facts(
     prepared: Prepared,
     table: FeatureTable,
 ) -> Facts:
-    lengths = table.lengths
-    source_facts = {
-        name: SourceFacts(
-            rows=len(text),
-            unique_queries=len(set(text.queries)),
-            tokens_per_pair=float((lengths[pairs.queries] + lengths[pairs.documents]).mean()),
-            sha256=text.sha256,
-            revision=text.revision,
-        )
-        for (name, text), pairs in zip(sources.items(), prepared.sources.values(), strict=True)
-    }
-    target_facts = {
-        name: TargetFacts(
-            dev_queries=len(text.dev.queries),
-            test_queries=len(text.test.queries),
-            documents=len(text.corpus),
-            dev_pool=len(target.dev.documents),
-            sha256=text.sha256,
-        )
-        for (name, text), target in zip(targets.items(), prepared.targets.values(), strict=True)
-    }
     notes = notes_of(study, sources, targets, prepared)
-    return Facts(source_facts, target_facts, len(used_rows(prepared)), notes)
+    return Facts(
+        source_facts(sources, prepared.sources, table.lengths),
+        target_facts(targets, prepared.targets),
+        len(used_rows(prepared)),
+        notes,
+    )

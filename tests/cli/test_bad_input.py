@@ -6,17 +6,16 @@ Nothing is mocked but the machine: every command runs with its real parts, and e
 import json
 import os
 import re
-import resource
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from bad_cases import CASES, STUDY, Case, Change, gone, lines, model, study
 from click.testing import Result
 from desk import Desk
+from full_disk import full_disk
 from test_check import folder
 from typer.testing import CliRunner
 
@@ -158,17 +157,6 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_encoded(
 ) -> None:
     monkeypatch.setattr("mixtune.cli.check._free", lambda folder: 1000)
     assert "needs 1 MB in" in refused("check study.yaml")
-
-
-@contextmanager
-def full_disk(size: int) -> Iterator[None]:
-    """Let no file grow beyond so many bytes: writing more fails as it does on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("size", [0, 200, 1000])

@@ -1,12 +1,11 @@
 import errno
 import os
-import resource
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from full_disk import full_disk
 from test_prepare import silent, write_set
 from test_prepared import made
 
@@ -21,17 +20,6 @@ from mixtune.training.cache import keep, lacks_room, recall, room_in
 from mixtune.training.column import Column
 from mixtune.training.prepare import load_prepared, prepare
 from mixtune.training.textlog import TextLog, digest
-
-
-@contextmanager
-def full_disk(size: int) -> Iterator[None]:
-    """Let no file grow beyond so many bytes: writing more fails as it does on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def an_answer(folder: Path) -> object:
