@@ -73,10 +73,14 @@ class DevPool:
         self._share = 1.0 / counts[self._owners]
         self.queries = split.queries[self.used]
         self.documents = split.documents[self.positions]
+        taking = np.zeros(len(split.queries), dtype=bool)
+        taking[self.used] = True
+        askers, theirs = _pairs(split, taking)
+        column = np.full(len(split.documents), -1)
+        column[candidates] = np.arange(len(candidates))
+        held = column[theirs] >= 0
         self._own = np.zeros((len(self.used), len(candidates)), dtype=bool)
-        for row, query in enumerate(self.used.tolist()):
-            judged = slice(split.starts[query], split.starts[query + 1])
-            self._own[row] = np.isin(candidates, split.judged[judged][split.grades[judged] > 0])
+        self._own[np.searchsorted(self.used, askers[held]), column[theirs[held]]] = True
 
     def losses(self, queries: Floats, documents: Floats, temperature: float) -> FloatArray:
         """Loss per query, shape (q,), reduced in float64; not finite where an embedding is not.
@@ -103,13 +107,19 @@ class DevPool:
 
 
 def _positives(name: str, split: Split, marked: npt.NDArray[np.bool_]) -> tuple[Rows, Rows]:
-    """Places of the marked queries and of their positives, one entry per pair, in the order of the queries."""
-    owners = np.repeat(np.arange(len(split.queries)), np.diff(split.starts))
-    positive = (split.grades > 0) & marked[owners]
-    usable = len(np.unique(owners[positive]))
+    """As _pairs, refusing fewer than 2 queries."""
+    owners, positives = _pairs(split, marked)
+    usable = len(np.unique(owners))
     if usable < 2:
         raise DataError(
             f"target {name!r} has {usable} dev queries with a positive for the dev loss, at least 2 are needed: give it"
             " more dev queries"
         )
+    return owners, positives
+
+
+def _pairs(split: Split, marked: npt.NDArray[np.bool_]) -> tuple[Rows, Rows]:
+    """Places of the marked queries and of their positives, one entry per pair, in the order of the queries."""
+    owners = np.repeat(np.arange(len(split.queries)), np.diff(split.starts))
+    positive = (split.grades > 0) & marked[owners]
     return owners[positive], split.judged[positive]

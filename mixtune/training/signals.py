@@ -80,7 +80,8 @@ def end_round(
     influences: dict[str, Influence] = {}
     start = optimiser.snapshot()
     theta = parameters_to_vector(optimiser.parameters.values()).detach()
-    for name, (source, level) in probe.arms.items():
+    arms = probe.arms
+    for name, (source, level) in arms.items():
         draw = RecipeDraw(arm_rows(run, source, level), Mixture({source: 1.0}), run.settings.batch_size, _seed(seed, 0))
         with own_randomness(model.device, _seed(seed, 1 + list(run.rows).index(source))):
             model.module.train()
@@ -100,9 +101,9 @@ def end_round(
         vector_to_parameters(theta.add_(change_of_all, alpha=probe.epsilon), optimiser.parameters.values())
     optimiser.position += probe.steps
     measuring = measured.flops + sum(model.flops.similarity(pool.products, 1) for pool in pools.values())
-    exposure = dict.fromkeys((probe.arms[name][0] for name in weights), 0.0)
+    exposure = dict.fromkeys((arms[name][0] for name in weights), 0.0)
     for name, weight in weights.items():
-        exposure[probe.arms[name][0]] += probe.steps * weight * probe.epsilon
+        exposure[arms[name][0]] += probe.steps * weight * probe.epsilon
     return RoundEnd(
         dev_loss={name: float(losses.mean()) for name, losses in before.items()},
         influence=influences,
