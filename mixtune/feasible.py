@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from mixtune.errors import ConfigError
 from mixtune.preparation import Preparation
-from mixtune.recipe import Pruning
+from mixtune.pruning import Pruning
 from mixtune.source import SourceFacts
 from mixtune.study import Study
 

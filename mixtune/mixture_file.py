@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from mixtune.errors import ConfigError
 from mixtune.prompts import Prompts
-from mixtune.recipe import Mixture, Pruning, Recipe
+from mixtune.pruning import Pruning
+from mixtune.recipe import Mixture, Recipe
 from mixtune.source import Columns, Source
 
 SCHEMA = "mixtune/mixture/1"

@@ -1,10 +1,13 @@
-"""The recipe of a training run: how much of each source, and which of its pairs are kept."""
+"""The recipe of a training run: how much of each source, which of its pairs are used, and how batches are composed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+
+from mixtune.batching import Batching
+from mixtune.pruning import Pruning
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -71,38 +74,9 @@ class Mixture(Mapping[str, float]):
 
 
 @dataclass(frozen=True, slots=True)
-class Pruning:
-    """Which pairs of a source are used: the share kept, best base-model cosine first (OPERA's static pruning).
-
-    A source that is not named keeps everything.
-
-    Raises:
-        ValueError: a share is not in (0, 1].
-    """
-
-    kept: Mapping[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        wrong = {name: share for name, share in self.kept.items() if not 0 < share <= 1}
-        if wrong:
-            raise ValueError(f"a kept share must be in (0, 1], got {wrong}")
-        object.__setattr__(self, "kept", {name: float(share) for name, share in sorted(self.kept.items()) if share < 1})
-
-    def __hash__(self) -> int:
-        return hash(tuple(self.kept.items()))
-
-    def share(self, source: str) -> float:
-        """Kept share of a source, 1.0 when nothing is said about it."""
-        return self.kept.get(source, 1.0)
-
-    def rows(self, source: str, rows: int) -> int:
-        """Rows of a source that stay: floor(share * rows), at least one (arXiv 2603.17205, static pruning)."""
-        return max(1, int(np.floor(self.share(source) * rows + 1e-9)))
-
-
-@dataclass(frozen=True, slots=True)
 class Recipe:
     """What a run trains on. Hashable, so that equal recipes are found again."""
 
     mixture: Mixture
     pruning: Pruning = field(default_factory=Pruning)
+    batching: Batching = field(default_factory=Batching)

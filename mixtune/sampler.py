@@ -58,14 +58,38 @@ class RecipeDraw:
 
     def draw(self) -> tuple[str, Rows]:
         """Next batch: the source and its row numbers, shape (min(batch_size, rows of the source),)."""
+        name = self.choose()
+        return name, self.draw_from(name)
+
+    def choose(self) -> str:
+        """Source of the next batch, for who takes its rows elsewhere (and says so with `count`)."""
         u = np.random.default_rng([self.seed, 0, self._batch]).random()
         self._batch += 1
-        name = self._names[int(np.searchsorted(self._edges, u, side="right"))]
-        return name, self._take(name)
+        return self._names[int(np.searchsorted(self._edges, u, side="right"))]
+
+    def choose_rows(self) -> dict[str, int]:
+        """How many rows of the next batch come from each source when a batch mixes them, all alike likely.
+
+        Each of the batch_size rows chooses its source by itself, whatever the weights are; a source without rows is
+        never chosen. Sources in order, those with no row left out.
+        """
+        rng = np.random.default_rng([self.seed, 0, self._batch])
+        self._batch += 1
+        full = [name for name in self._names if len(self._rows[name])]
+        counts = np.bincount(rng.integers(len(full), size=self.batch_size), minlength=len(full))
+        return {name: int(count) for name, count in zip(full, counts, strict=True) if count}
+
+    def count(self, name: str, rows: Rows) -> None:
+        """Put rows of a source on the receipt, as one batch."""
+        self._batches[name] += 1
+        self._drawn[name] += len(rows)
+        self._seen[name][np.isin(self._rows[name], rows)] = True
 
     def draw_from(self, name: str) -> Rows:
-        """Next batch of one source, whatever its weight: what a probe trains on."""
-        return self._take(name)
+        """Next batch of one source, whatever its weight."""
+        rows = self.walk(name, self.batch_size)
+        self.count(name, rows)
+        return rows
 
     def _order(self, name: str) -> Rows:
         held = self._orders.get(name)
@@ -82,9 +106,10 @@ class RecipeDraw:
             self._orders[name] = held
         return held[1]
 
-    def _take(self, name: str) -> Rows:
+    def walk(self, name: str, size: int) -> Rows:
+        """The next rows of one source, at most `size` and at most batch_size, not put on the receipt."""
         total = len(self._rows[name])
-        size = min(self.batch_size, total)
+        size = min(size, self.batch_size, total)
         picked = self._order(name)[self._position[name] : self._position[name] + size]
         self._position[name] += len(picked)
         if self._position[name] == total:
@@ -92,9 +117,6 @@ class RecipeDraw:
             self._position[name] = size - len(picked)
             self._carried[name] = picked if len(picked) < size else picked[:0]
             picked = np.concatenate([picked, self._order(name)[: self._position[name]]])
-        self._batches[name] += 1
-        self._drawn[name] += size
-        self._seen[name][picked] = True
         return self._rows[name][picked]
 
     def receipt(self) -> dict[str, Drawn]:

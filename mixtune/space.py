@@ -7,6 +7,8 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from mixtune.batching import Batching
+from mixtune.pruning import Schedule
 from mixtune.recipe import FloatArray
 
 
@@ -28,7 +30,10 @@ class Space:
     floor and cap bound a source's weight; a source not named has the default floor min(1e-3, 0.1 / M), applied by
     mixing when batches are drawn, and no cap. at_most allows that many sources with any weight at all, must_include
     always among them. max_epochs caps each source so that the final budget repeats no row more often. levels are the
-    static keep levels to choose from per source, shared_levels one level chosen for all sources (METHODS of OPERA).
+    static keep levels to choose from per source, shared_levels one level chosen for all sources (static pruning of
+    OPERA). keep_least is the number of pairs below which no level prunes a source. schedule and batching hold for every
+    recipe, but for what choices leaves open: name -> values to choose between, by the names in CHOICES. Of each the
+    first value is what baselines and searchers without a say in it use.
     """
 
     mapping: SimplexMapping = SimplexMapping.SOFTMAX
@@ -39,7 +44,17 @@ class Space:
     max_epochs: float | None = None
     levels: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     shared_levels: tuple[float, ...] = ()
+    keep_least: int = 1
+    schedule: Schedule | None = None
+    batching: Batching = field(default_factory=Batching)
+    choices: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
+
+CHOICES = ("query_end", "cutoff_end", "strength", "dynamic", "topics", "margin_bins")
+"""What a space may leave open besides weights and keep levels: fields of Schedule and of Batching, and `dynamic`.
+
+`dynamic` is 1 where the space's schedule is on and 0 where it is off.
+"""
 
 SOFTMAX_SPAN = 4.0
 

@@ -6,10 +6,12 @@ from enum import StrEnum
 
 import numpy as np
 
+from mixtune.batching import Batching
 from mixtune.errors import DataError
 from mixtune.preparation import Preparation
 from mixtune.proxy import Final, Proxy
-from mixtune.recipe import FloatArray, Mixture, Pruning, Recipe
+from mixtune.pruning import Pruning
+from mixtune.recipe import FloatArray, Mixture, Recipe
 from mixtune.search import Budget, Objective, Search, Stopping
 from mixtune.source import Source
 from mixtune.space import Space, default_floor, fit, support
@@ -107,8 +109,12 @@ class Study:
             high = np.minimum(high, self.space.max_epochs * kept / self.final_rows)
         return np.minimum(low, high), high
 
-    def recipe(self, weights: Mapping[str, float], pruning: Pruning | None = None) -> Recipe:
+    def recipe(
+        self, weights: Mapping[str, float], pruning: Pruning | None = None, batching: Batching | None = None
+    ) -> Recipe:
         """Bring weights into the study's space: at most k sources, floors, caps, epochs at the final budget.
+
+        Without a batching it is the space's own.
 
         Raises:
             ValueError: the bounds leave no mixture.
@@ -124,7 +130,7 @@ class Study:
         if not self.space.floor:
             # The default floor is applied by mixing, w' = (1 - sum f) w + f: a gentle change of every weight alike.
             w = (1 - low.sum()) * w / max(w.sum(), 1e-300) + low
-        return Recipe(Mixture.from_array(self.names, fit(w, low, high)), pruning)
+        return Recipe(Mixture.from_array(self.names, fit(w, low, high)), pruning, batching or self.space.batching)
 
     def broken_bounds(self, recipe: Recipe) -> tuple[str, ...]:
         """Which bounds of the space that the study states the recipe breaks, in words; the default floor is none.

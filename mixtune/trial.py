@@ -91,10 +91,41 @@ def arm_name(source: str, level: float | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Gradients:
+    """What happens at the end of a run: gradients of sources compared with those of the targets.
+
+    For each source the gradient of the training loss on `batches` batches drawn from it alone, for each target that of
+    its dev loss on a sample of queries as in Probe (queries None: all that signals may be measured on). parameters
+    restricts both to the trainable parameters whose names hold that text; "" is all of them.
+    """
+
+    sources: tuple[str, ...]
+    batches: int = 1
+    queries: int | None = None
+    negatives: int = 0
+    parameters: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule that moves the weights at every step of a run, by its name in mixtune.rules.RULES.
+
+    state is where it stands at the start: name -> one number per usable source in the order of Study.names, or a
+    single number; empty means the rule's own start.
+    """
+
+    name: str
+    settings: Mapping[str, Json] = field(default_factory=dict)
+    state: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """What a trial is to do. Everything that its run depends on besides the seed stands here.
 
-    parent is the trial whose checkpoint the run continues, None for the base model. horizon is the number of steps
+    parent is the trial whose checkpoint the run continues, None for the base model. reference is the trial whose
+    checkpoint gives reference losses, rule what moves the weights during the run (the recipe's are those it starts
+    with), gradients what is compared at its end. horizon is the number of steps
     that the learning-rate schedule spans, None for a constant rate. label names the baseline of an anchor. replicate
     numbers the judging seed of an anchor or rerun. scored says that the run is evaluated on dev at its end. notes are
     what the searcher wants to read again (coordinates of the mapping, how the policy stood).
@@ -105,6 +136,9 @@ class Proposal:
     role: Role
     parent: int | None = None
     probe: Probe | None = None
+    gradients: Gradients | None = None
+    rule: Rule | None = None
+    reference: int | None = None
     horizon: int | None = None
     label: str = ""
     replicate: int = 0
@@ -134,12 +168,18 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What was really drawn from one source: batches, rows, distinct rows, and passes over its kept rows."""
+    """What was really drawn from one source: batches, rows, distinct rows, and passes over its kept rows.
+
+    completed counts the epochs of a pruning schedule that were ended, None without one. pruned counts the pairs that
+    it left out of the last epoch begun.
+    """
 
     batches: int = 0
     rows: int = 0
     unique_rows: int = 0
     epochs: float = 0.0
+    completed: int | None = None
+    pruned: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +197,15 @@ class Influence:
 
 
 @dataclass(frozen=True, slots=True)
+class Alignment:
+    """How a source's gradient lies to those of the targets: cosine and inner product per target, and its norm."""
+
+    cosine: Mapping[str, float]
+    product: Mapping[str, float]
+    norm: float
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """What a finished run showed.
 
@@ -166,7 +215,10 @@ class Measurement:
     (rounds: before probing). exposure counts, per source, the steps that went into the parameters (a merge of k probe
     steps adds k times its merge weight). influence and merge_weights go by the names of Probe.arms. score is the
     study's objective on dev: of a round, on dev queries that took no part in the influence. neighbours holds, of the
-    survey alone, target -> source -> its share of the training queries that are nearest to the target's dev queries.
+    survey alone, target -> source -> its share of the training queries that are nearest to the target's dev queries,
+    and clusters the same for the clusters of the training queries that the target's dev queries fall into. rule is
+    the state of the proposal's rule at the end, reference_loss the mean reference loss of the pairs drawn, per source,
+    alignment what the proposal's gradients showed. remarks say in words what the run did otherwise than asked for.
     merge is `merged`, `no_merge` (no probe helped) or "" where nothing was probed. checkpoint is the artifact,
     relative to the study's artifact folder.
     """
@@ -180,6 +232,11 @@ class Measurement:
     dev_loss: Mapping[str, float] = field(default_factory=dict)
     influence: Mapping[str, Influence] = field(default_factory=dict)
     neighbours: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    clusters: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    rule: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    reference_loss: Mapping[str, float] = field(default_factory=dict)
+    alignment: Mapping[str, Alignment] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
     merge: str = ""
     merge_weights: Mapping[str, float] = field(default_factory=dict)
     receipt: Mapping[str, Drawn] = field(default_factory=dict)

@@ -4,7 +4,8 @@ import pickle
 import numpy as np
 import pytest
 
-from mixtune.recipe import Mixture, Pruning, Recipe
+from mixtune.pruning import Pruning
+from mixtune.recipe import Mixture, Recipe
 
 
 def test_equal_mixtures_are_one_key_whatever_their_order() -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from mixtune.errors import DataError
 from mixtune.preparation import Preparation
 from mixtune.proxy import Final, Proxy
-from mixtune.recipe import Mixture, Pruning, Recipe
+from mixtune.pruning import Pruning
+from mixtune.recipe import Mixture, Recipe
 from mixtune.search import Budget, Objective, Search
 from mixtune.source import Source, SourceFacts
 from mixtune.space import Space

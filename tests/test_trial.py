@@ -1,7 +1,8 @@
 import pytest
 from pydantic import TypeAdapter
 
-from mixtune.recipe import Mixture, Pruning, Recipe
+from mixtune.pruning import Pruning
+from mixtune.recipe import Mixture, Recipe
 from mixtune.trial import (
     JUDGED,
     Cost,

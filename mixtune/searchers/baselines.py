@@ -11,7 +11,7 @@ from pydantic import Field
 from mixtune.errors import SearchExhausted
 from mixtune.recipe import Mixture, Recipe
 from mixtune.searchers.base import Searcher
-from mixtune.searchers.keep import pruning_at
+from mixtune.searchers.keep import pruning_and_batching_at
 from mixtune.searchers.prior import prior_mixture
 from mixtune.study import Study
 from mixtune.trial import Proposal, Role, Trial
@@ -44,11 +44,11 @@ class Baseline(Searcher):
             ValueError: the bounds leave no mixture.
         """
         plain = self.plain(study)
-        return study.recipe(plain.mixture, plain.pruning) if study.broken_bounds(plain) else plain
+        return study.recipe(plain.mixture, plain.pruning, plain.batching) if study.broken_bounds(plain) else plain
 
     def plain(self, study: Study) -> Recipe:
         """The mixture as its name says, bounds or no bounds."""
-        return Recipe(self.mixture(study), pruning_at(study))
+        return Recipe(self.mixture(study), *pruning_and_batching_at(study, {}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pydantic import JsonValue as Json
 from mixtune.errors import SearchExhausted
 from mixtune.recipe import Mixture, Recipe
 from mixtune.searchers.base import Searcher
-from mixtune.searchers.keep import keep_choices, pruning_at, require_room
+from mixtune.searchers.keep import options, pruning_and_batching_at, require_room
 from mixtune.searchers.prior import prior_mixture
 from mixtune.space import coordinate_bounds, coordinates_of, weights_at
 from mixtune.study import Study
@@ -20,36 +20,37 @@ from mixtune.trial import Proposal, Role, Trial, TrialState
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A point of the box that a black-box searcher sees: coordinates of the mapping, and chosen keep levels.
+    """A point of the box that a black-box searcher sees: coordinates of the mapping, and chosen options.
 
-    sides says from which number in [0, 1] a level was chosen; empty for searchers that see levels as categories.
+    options are keep levels and other choices by their names in `keep.options`. sides says from which number in [0, 1]
+    each was chosen; empty for searchers that see them as categories.
     """
 
     coordinates: tuple[float, ...]
-    levels: Mapping[str, float]
+    options: Mapping[str, float]
     sides: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, trial: Trial) -> "Point":
         """Read the point back from a trial's notes."""
-        coordinates, levels = trial.proposal.notes["coordinates"], trial.proposal.notes["levels"]
+        coordinates, chosen = trial.proposal.notes["coordinates"], trial.proposal.notes["options"]
         sides = trial.proposal.notes.get("sides", {})
-        if not isinstance(coordinates, list) or not isinstance(levels, dict) or not isinstance(sides, dict):
+        if not isinstance(coordinates, list) or not isinstance(chosen, dict) or not isinstance(sides, dict):
             raise ValueError(f"trial {trial.number} was not proposed by a black-box searcher: {trial.proposal.notes}")
         return cls(
             tuple(float(x) for x in coordinates if isinstance(x, int | float)),
-            {name: float(level) for name, level in levels.items() if isinstance(level, int | float)},
+            {name: float(value) for name, value in chosen.items() if isinstance(value, int | float)},
             {name: float(side) for name, side in sides.items() if isinstance(side, int | float)},
         )
 
     def notes(self) -> dict[str, Json]:
         """The point as a trial's notes."""
-        notes: dict[str, Json] = {"coordinates": list(self.coordinates), "levels": dict(self.levels)}
+        notes: dict[str, Json] = {"coordinates": list(self.coordinates), "options": dict(self.options)}
         return notes | {"sides": dict(self.sides)} if self.sides else notes
 
 
 class BlackBox(Searcher):
-    """A searcher that sees a box of numbers and a score: coordinates of the mapping, keep levels as categories.
+    """A searcher that sees a box of numbers and a score: coordinates of the mapping, options as categories.
 
     Each proposal is a fresh full-length run. It may look at the points of running trials, and at the scores of
     complete ones. A subclass that starts from a known mixture has the setting `prior`. A run that was ended early tells
@@ -74,8 +75,8 @@ class BlackBox(Searcher):
         searched = [trial for trial in trials if trial.role is Role.SEARCH]
         if not searched:
             require_room(study)
-        if searched and len(study.names) == 1 and not keep_choices(study):
-            raise SearchExhausted(f"{self.name} has one source and no keep levels: there is nothing to choose")
+        if searched and len(study.names) == 1 and not options(study):
+            raise SearchExhausted(f"{self.name} has one source and no options: there is nothing to choose")
         if searched or self.prior == "none":
             point = self.point(study, searched, rng)
         else:
@@ -137,13 +138,13 @@ def completed(trials: Sequence[Trial]) -> list[Trial]:
 def recipe_at(study: Study, point: Point) -> Recipe:
     """The recipe of a point, brought into the study's space."""
     weights = weights_at(study.space.mapping, point.coordinates, len(study.names))
-    return study.recipe(Mixture.from_array(study.names, weights), pruning_at(study, point.levels))
+    return study.recipe(Mixture.from_array(study.names, weights), *pruning_and_batching_at(study, point.options))
 
 
 def prior_point(study: Study, mixture: Mixture) -> Point:
-    """The point whose recipe is nearest to a mixture, with the highest keep levels."""
+    """The point whose recipe is nearest to a mixture, with the first value of every option."""
     coordinates = coordinates_of(study.space.mapping, mixture.array(study.names))
-    return Point(tuple(coordinates), {name: levels[0] for name, levels in keep_choices(study).items()})
+    return Point(tuple(coordinates), {name: values[0] for name, values in options(study).items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,4 +161,4 @@ class Random(BlackBox):
         """Draw a point, whatever was tried."""
         bounds = coordinate_bounds(study.space.mapping, len(study.names))
         coordinates = tuple(float(rng.uniform(low, high)) for low, high in bounds)
-        return Point(coordinates, {name: float(rng.choice(levels)) for name, levels in keep_choices(study).items()})
+        return Point(coordinates, {name: float(rng.choice(values)) for name, values in options(study).items()})

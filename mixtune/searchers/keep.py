@@ -1,8 +1,10 @@
 """Keep levels: which shares of a source's pairs a searcher may choose between."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from mixtune.recipe import Pruning
+from mixtune.batching import Batching
+from mixtune.pruning import Pruning, Schedule
 from mixtune.study import Study
 
 SHARED = ""
@@ -21,17 +23,65 @@ def keep_choices(study: Study) -> dict[str, tuple[float, ...]]:
     return {name: tuple(sorted(levels, reverse=True)) for name, levels in lists.items() if len(levels) > 1}
 
 
+def options(study: Study) -> dict[str, tuple[float, ...]]:
+    """Every open choice besides weights, name -> values: keep levels, and what Space.choices leaves open.
+
+    Keep levels of a source go by `keep.SOURCE`, the shared one by `keep`.
+    """
+    levels = {keep_option(choice): values for choice, values in keep_choices(study).items()}
+    return levels | {name: tuple(values) for name, values in study.space.choices.items() if len(values) > 1}
+
+
+def keep_option(choice: str) -> str:
+    """The name among options of a choice of keep levels."""
+    return f"keep.{choice}" if choice else "keep"
+
+
+def pruning_and_batching_at(study: Study, chosen: Mapping[str, float]) -> tuple[Pruning, Batching]:
+    """Pruning and batching of a study at values chosen among its options; of one that is not named, the first value."""
+    levels = {choice: chosen[name] for choice in keep_choices(study) if (name := keep_option(choice)) in chosen}
+    return replace(pruning_at(study, levels), schedule=schedule_at(study, chosen)), batching_at(study, chosen)
+
+
+def schedule_at(study: Study, chosen: Mapping[str, float]) -> Schedule | None:
+    """The pruning schedule at chosen options, None where there is none or `dynamic` is chosen 0."""
+    schedule, picked = study.space.schedule, _picked(study, chosen)
+    if schedule is None or picked.get("dynamic", 1.0) == 0:
+        return None
+    return replace(
+        schedule,
+        query_end=picked.get("query_end", schedule.query_end),
+        cutoff_end=picked.get("cutoff_end", schedule.cutoff_end),
+        strength=picked.get("strength", schedule.strength),
+    )
+
+
+def batching_at(study: Study, chosen: Mapping[str, float]) -> Batching:
+    """The composition of batches at chosen options."""
+    batching, picked = study.space.batching, _picked(study, chosen)
+    return replace(
+        batching,
+        topics=int(picked.get("topics", batching.topics)),
+        margin_bins=int(picked.get("margin_bins", batching.margin_bins)),
+    )
+
+
+def _picked(study: Study, chosen: Mapping[str, float]) -> dict[str, float]:
+    return {name: chosen.get(name, values[0]) for name, values in study.space.choices.items()}
+
+
 def pruning_at(study: Study, levels: Mapping[str, float] | None = None) -> Pruning:
     """The pruning of a study at the chosen levels; a choice that is not made keeps everything.
 
-    Lists of one level are obeyed always, and a source's own list goes before the shared one.
+    Lists of one level are obeyed always, and a source's own list goes before the shared one. Its schedule is that of
+    the first value of every other choice.
     """
     space, chosen = study.space, levels or {}
     kept: dict[str, float] = {}
     for name in study.names:
         choice, options = (name, space.levels[name]) if name in space.levels else (SHARED, space.shared_levels)
         kept[name] = options[0] if len(options) == 1 else chosen.get(choice, 1.0)
-    return Pruning(kept)
+    return Pruning(kept, schedule_at(study, {}), study.space.keep_least)
 
 
 def lowest_pruning(study: Study) -> Pruning:

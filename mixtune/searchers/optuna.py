@@ -15,7 +15,7 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from mixtune.searchers.blackbox import BlackBox, Point, completed, score_of
-from mixtune.searchers.keep import keep_choices
+from mixtune.searchers.keep import options
 from mixtune.space import coordinate_bounds
 from mixtune.study import Study
 from mixtune.trial import Trial, TrialState
@@ -99,24 +99,24 @@ def asked(sampler: optuna.samplers.BaseSampler, study: Study, trials: Sequence[T
     params = told.ask(space).params
     return Point(
         tuple(float(params[name]) for name in space if name.startswith("x")),
-        {name: float(params[f"keep {name}"]) for name in keep_choices(study)},
+        {name: float(params[name]) for name in options(study)},
     )
 
 
 def distributions(study: Study) -> dict[str, BaseDistribution]:
-    """Optuna's view of the space: `x0`, `x1`, ... for the mapping's coordinates, `keep NAME` for keep levels."""
+    """Optuna's view of the space: `x0`, `x1`, ... for the mapping's coordinates, and options by their names."""
     bounds = coordinate_bounds(study.space.mapping, len(study.names))
     space: dict[str, BaseDistribution] = {
         f"x{index}": FloatDistribution(low, high) for index, (low, high) in enumerate(bounds)
     }
-    return space | {f"keep {name}": CategoricalDistribution(levels) for name, levels in keep_choices(study).items()}
+    return space | {name: CategoricalDistribution(values) for name, values in options(study).items()}
 
 
 def frozen_trial(trial: Trial, space: dict[str, BaseDistribution]) -> optuna.trial.FrozenTrial:
     """A trial as Optuna knows it. A complete one without a finite score counts as failed, a queued one as running."""
     point = Point.of(trial)
     params: dict[str, float] = {f"x{index}": value for index, value in enumerate(point.coordinates)}
-    params |= {f"keep {name}": level for name, level in point.levels.items()}
+    params |= dict(point.options)
     score, found = score_of(trial), trial.measurement
     rungs = dict(found.rungs) if found is not None and trial.state.finished else {}
     if score is not None:

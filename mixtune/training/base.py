@@ -14,7 +14,8 @@ from mixtune.trial import Outcome, Proposal
 class Task:
     """One run to do.
 
-    parent is the folder of the checkpoint to go on from (None: the base model); checkpoint is where a run that may be
+    parent is the folder of the checkpoint to go on from (None: the base model), reference that of the model that gives
+    reference losses; checkpoint is where a run that may be
     continued leaves its own, a path that does not exist yet and that the trainer creates in one step (written beside
     it, then renamed), so that a torn folder is never mistaken for a checkpoint. thresholds maps each rung, in
     optimiser steps of this run, to the score that the run needs there to go on (-inf: any): the trainer measures the
@@ -27,6 +28,7 @@ class Task:
     checkpoint: Path
     parent: Path | None = None
     thresholds: Mapping[int, float] = field(default_factory=dict)
+    reference: Path | None = None
 
 
 Report = Callable[[int, float | None], None]

@@ -13,6 +13,7 @@ from mixtune.training.encodings import distinct
 from mixtune.training.prepared import Prepared, PreparedTarget, Split
 from mixtune.training.proxy import Embedder, Features, open_proxy
 from mixtune.training.step import step_of
+from mixtune.training.walk import Taken
 
 SAMPLED_STEPS = 1000
 """Steps that are drawn to find what a step costs on average."""
@@ -57,7 +58,7 @@ def fresh_run_flops(study: Study, facts: Mapping[str, SourceFacts], prepared: Pr
     total = 0.0
     for position in range(sampled):
         name, chosen = draw.draw()
-        step = step_of(prepared.sources[name], chosen, study.proxy.negatives, study.seed, position)
+        step = step_of(prepared.sources[name], Taken(chosen), study.proxy.negatives, study.seed, position)
         total += step.flops(model, study.proxy)
     dev = 0.0
     for name, target in prepared.targets.items():

@@ -28,17 +28,32 @@ class Batch:
     teacher: Tensor | None = None
 
 
-Loss: TypeAlias = Callable[[Batch, float], Tensor]
-"""(batch, temperature) -> scalar."""
+@dataclass(frozen=True, slots=True)
+class PairLosses:
+    """Losses of n pairs, shape (n,), and the factors (n,) of their mean, None for equal ones."""
+
+    values: Tensor
+    weights: Tensor | None = None
+
+    def mean(self) -> Tensor:
+        """The weighted mean sum w l / sum w, 0 where no pair has weight."""
+        if self.weights is None:
+            return self.values.mean()
+        least = torch.finfo(self.weights.dtype).tiny
+        return (self.values * self.weights).sum() / self.weights.sum().clamp(min=least)
 
 
-def infonce(batch: Batch, temperature: float) -> Tensor:
+Loss: TypeAlias = Callable[[Batch, float], PairLosses]
+"""(batch, temperature) -> losses of its pairs."""
+
+
+def infonce(batch: Batch, temperature: float) -> PairLosses:
     """InfoNCE: cross-entropy of cosine / temperature over all documents of the batch, each pair's own being right.
 
     Hard negatives are candidates for every query of the batch, whichever it came with. A document that is another
     positive of a query (another pair of the same query in the batch has it), or its own positive once more, is not
     its negative. With nothing to mask this is sentence-transformers' MultipleNegativesRankingLoss with scale
-    1 / temperature (arXiv 1705.00652, 1807.03748). The mean over pairs is weighted, sum w l / sum w.
+    1 / temperature (arXiv 1705.00652, 1807.03748).
     """
     scores = batch.queries @ batch.documents.T / temperature
     span = batch.rows.max() + 1
@@ -46,12 +61,10 @@ def infonce(batch: Batch, temperature: float) -> Tensor:
     known = torch.isin(batch.groups[:, None] * span + batch.rows[None, :], positives)
     scores = scores.masked_fill(known.fill_diagonal_(False), -torch.inf)
     target = torch.arange(len(scores), device=scores.device)
-    if batch.weights is None:
-        return F.cross_entropy(scores, target)
-    return _weighted(F.cross_entropy(scores, target, reduction="none"), batch.weights)
+    return PairLosses(F.cross_entropy(scores, target, reduction="none"), batch.weights)
 
 
-def margin_mse(batch: Batch, temperature: float) -> Tensor:
+def margin_mse(batch: Batch, temperature: float) -> PairLosses:
     """Margin-MSE (arXiv 2010.02666, eq. 2): squared distance of the student's margin from the teacher's.
 
     A margin is the score of the positive minus that of a hard negative of the same pair; the student's score is
@@ -64,7 +77,8 @@ def margin_mse(batch: Batch, temperature: float) -> Tensor:
     if batch.teacher is None:
         raise ValueError("margin-mse needs teacher scores, and the batch has none")
     if batch.owners is None:
-        return 0.0 * batch.queries.sum()
+        none = 0.0 * batch.queries.sum(dim=1)
+        return PairLosses(none, none.detach())
     size, owners = len(batch.queries), batch.owners
     right = (batch.queries * batch.documents[:size]).sum(dim=1)[owners]
     wrong = (batch.queries[owners] * batch.documents[size:]).sum(dim=1)
@@ -73,12 +87,7 @@ def margin_mse(batch: Batch, temperature: float) -> Tensor:
     counts = torch.bincount(owners, minlength=size)
     losses = torch.zeros(size, dtype=errors.dtype, device=errors.device).index_add(0, owners, errors) / counts.clamp(1)
     used = (counts > 0).to(losses.dtype)
-    return _weighted(losses, used if batch.weights is None else used * batch.weights)
-
-
-def _weighted(losses: Tensor, weights: Tensor) -> Tensor:
-    """Weighted mean; 0 where no pair has weight."""
-    return (losses * weights).sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
+    return PairLosses(losses, used if batch.weights is None else used * batch.weights)
 
 
 LOSSES: dict[str, Loss] = {"infonce": infonce, "margin-mse": margin_mse}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mixtune.recipe import Pruning
+from mixtune.pruning import Pruning
 from mixtune.training.prepared import Pairs, Rows
 
 

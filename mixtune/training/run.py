@@ -11,7 +11,8 @@ from mixtune.sampler import RecipeDraw
 from mixtune.training.optimiser import Optimiser
 from mixtune.training.prepared import Pairs, Rows
 from mixtune.training.proxy import ProxyModel
-from mixtune.training.step import Step, step_of
+from mixtune.training.step import Step, StepResult, step_of
+from mixtune.training.walk import ShuffledWalk, Taken, Walk
 
 
 class Run:
@@ -46,24 +47,25 @@ class Run:
         self.sources = sources
         self.rows = rows
         self.draw = RecipeDraw(rows, mixture, settings.batch_size, seed)
+        self.walks: dict[str, Walk] = {name: ShuffledWalk(self.draw, name) for name in rows}
         self.optimiser = Optimiser(model.parameters, settings, horizon)
         self.exposure: defaultdict[str, float] = defaultdict(float)
         self.losses: defaultdict[str, list[float]] = defaultdict(list)
         self.flops = 0.0
 
-    def learn(self, source: str, rows: Rows) -> float:
-        """One optimiser step on pairs of a source, nothing counted; return the loss, finite or not."""
-        loss = self._step(source, rows).loss(self.model, self.settings)
-        self.optimiser.step(loss)
-        return loss.item()
+    def learn(self, source: str, taken: Taken) -> StepResult:
+        """One optimiser step on pairs of a source, nothing counted; the loss may be finite or not."""
+        result = self._step(source, taken).run(self.model, self.settings)
+        self.optimiser.step(result.loss)
+        return result
 
-    def step_flops(self, source: str, rows: Rows) -> float:
+    def step_flops(self, source: str, taken: Taken) -> float:
         """Cost of `learn` at the schedule's present position."""
-        return self._step(source, rows).flops(self.model, self.settings)
+        return self._step(source, taken).flops(self.model, self.settings)
 
-    def _step(self, source: str, rows: Rows) -> Step:
+    def _step(self, source: str, taken: Taken) -> Step:
         most = self.settings.negatives
-        return step_of(self.sources[source], rows, most, self.draw.seed, self.optimiser.position)
+        return step_of(self.sources[source], taken, most, self.draw.seed, self.optimiser.position)
 
     def advance(self) -> None:
         """One ordinary step on the next batch of the draw.
@@ -71,15 +73,19 @@ class Run:
         Raises:
             TrainingError: the loss is not finite.
         """
-        source, rows = self.draw.draw()
+        source = self.draw.choose()
+        taken = self.walks[source].take(self.settings.batch_size, self.optimiser.position)
+        self.draw.count(source, taken.rows)
         self.model.module.train()
-        loss = self.learn(source, rows)
+        result = self.learn(source, taken)
+        loss = result.loss.item()
         if not math.isfinite(loss):
             raise TrainingError(
                 f"the loss is {loss} at step {self.optimiser.position + 1}, on a batch of source {source!r}: lower"
                 f" learning_rate ({self.settings.rate:g}) or raise temperature ({self.settings.temperature:g}) of proxy"
             )
-        self.flops += self.step_flops(source, rows)
+        self.walks[source].learn(taken, result.similarity, result.losses)
+        self.flops += self.step_flops(source, taken)
         self.optimiser.position += 1
         self.exposure[source] += 1.0
         self.losses[source].append(loss)

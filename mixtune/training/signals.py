@@ -7,7 +7,8 @@ import numpy as np
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from mixtune.errors import TrainingError
-from mixtune.recipe import FloatArray, Mixture, Pruning
+from mixtune.pruning import Pruning
+from mixtune.recipe import FloatArray, Mixture
 from mixtune.sampler import RecipeDraw
 from mixtune.training.devloss import DevPool
 from mixtune.training.encodings import Encodings
@@ -16,6 +17,7 @@ from mixtune.training.prepared import Prepared, Rows
 from mixtune.training.pruning import kept_rows
 from mixtune.training.randomness import own_randomness
 from mixtune.training.run import Run
+from mixtune.training.walk import Taken
 from mixtune.trial import Influence, Probe
 
 SMALLEST_LOSS = 0.01
@@ -86,9 +88,9 @@ def end_round(
         with own_randomness(model.device, _seed(seed, 1 + list(run.rows).index(source))):
             model.module.train()
             for _ in range(probe.steps):
-                rows = draw.draw_from(source)
-                run.learn(source, rows)
-                flops += run.step_flops(source, rows)
+                taken = Taken(draw.draw_from(source))
+                run.learn(source, taken)
+                flops += run.step_flops(source, taken)
         after = dev_losses(Encodings(model), pools, run.settings.temperature)
         influence = influence_of(before, after, importances)
         influences[name] = influence

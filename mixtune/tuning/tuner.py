@@ -192,6 +192,7 @@ class _Run:
             seed=started.seed,
             checkpoint=self._folder(started),
             parent=self._checkpoint(started.proposal.parent),
+            reference=self._checkpoint(started.proposal.reference),
             thresholds=stopping.thresholds(self.study, self.trials, started),
         )
 

@@ -52,6 +52,7 @@ def config_of(task: Task) -> dict[str, object]:
                 "proposal": to_json(task.proposal),
                 "checkpoint": str(task.checkpoint),
                 "parent": None if task.parent is None else str(task.parent),
+                "reference": None if task.reference is None else str(task.reference),
                 "thresholds": list(task.thresholds.items()),
             }
         )
@@ -67,6 +68,7 @@ def task_of(config: Mapping[str, object]) -> Task:
         seed=data["seed"],
         checkpoint=Path(data["checkpoint"]),
         parent=None if data["parent"] is None else Path(data["parent"]),
+        reference=None if data["reference"] is None else Path(data["reference"]),
         thresholds={step: threshold for step, threshold in data["thresholds"]},
     )
 

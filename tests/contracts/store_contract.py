@@ -11,7 +11,8 @@ import pytest
 from mixtune.errors import LeaseHeld, LeaseLost, StoreError, StudyExists, StudyNotFound
 from mixtune.preparation import Preparation
 from mixtune.proxy import Proxy
-from mixtune.recipe import Mixture, Pruning, Recipe
+from mixtune.pruning import Pruning
+from mixtune.recipe import Mixture, Recipe
 from mixtune.search import Budget, Search
 from mixtune.source import Source, SourceFacts
 from mixtune.space import SimplexMapping, Space

@@ -14,7 +14,8 @@ from tokenizers.pre_tokenizers import Whitespace
 from mixtune.export.base import ExportRequest, MetricValue
 from mixtune.preparation import Preparation
 from mixtune.proxy import Final, Proxy
-from mixtune.recipe import Mixture, Pruning, Recipe
+from mixtune.pruning import Pruning
+from mixtune.recipe import Mixture, Recipe
 from mixtune.search import Budget, Search
 from mixtune.source import Source, SourceFacts
 from mixtune.study import Study

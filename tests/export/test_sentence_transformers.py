@@ -21,7 +21,8 @@ from mixtune.export.base import ExportRequest
 from mixtune.export.sentence_transformers import script_of
 from mixtune.mixture_file import read_mixture
 from mixtune.prompts import Prompts
-from mixtune.recipe import Mixture, Pruning, Recipe
+from mixtune.pruning import Pruning
+from mixtune.recipe import Mixture, Recipe
 from mixtune.source import Columns, Source, SourceFacts
 from mixtune.study import Study
 from mixtune.training.batches import RecipeBatchSampler, sampler_from

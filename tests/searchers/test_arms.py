@@ -6,7 +6,8 @@ import pytest
 from planted import World, explore, planted_study
 
 from mixtune.errors import ConfigError
-from mixtune.recipe import Pruning, Recipe
+from mixtune.pruning import Pruning
+from mixtune.recipe import Recipe
 from mixtune.searchers import InfDDS, Searcher
 from mixtune.searchers.arms import Arm, arms_of, eligible_arms, per_source, pruning_of, shares
 from mixtune.searchers.optuna import TPE

@@ -21,7 +21,7 @@ def test_a_choice_of_levels_is_one_side_more() -> None:
 def test_levels_share_their_side_in_order(side: float, level: float) -> None:
     point = point_in(STUDY, [0.25, 1.0, side])
     assert point.coordinates == (-2.0, 4.0)
-    assert point.levels == {"s1": level}
+    assert point.options == {"keep.s1": level}
 
 
 def test_a_position_comes_back_from_its_trial() -> None:
@@ -32,7 +32,7 @@ def test_a_position_comes_back_from_its_trial() -> None:
 
 
 def test_a_level_without_a_side_lies_in_the_middle_of_its_part() -> None:
-    assert position_of(STUDY, Point((0.0, -4.0), {"s1": 0.75})) == pytest.approx([0.5, 0.0, 0.375])
+    assert position_of(STUDY, Point((0.0, -4.0), {"keep.s1": 0.75})) == pytest.approx([0.5, 0.0, 0.375])
 
 
 def test_a_position_outside_is_brought_to_the_edge() -> None:

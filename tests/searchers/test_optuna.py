@@ -50,7 +50,7 @@ def test_keep_levels_are_searched_as_categories() -> None:
     space = Space(levels={"s0": (0.25, 0.5, 1.0), "s1": (0.5,)}, shared_levels=(0.75, 1.0))
     study = planted_study(3, space=space)
     trials = explore(TPE(n_startup_trials=2), World(study), 25)[1:]
-    assert trials[0].proposal.notes["levels"] == {"": 1.0, "s0": 1.0}
+    assert trials[0].proposal.notes["options"] == {"keep": 1.0, "keep.s0": 1.0}
     assert {trial.proposal.recipe.pruning.share("s0") for trial in trials} == {0.25, 0.5, 1.0}
     assert {trial.proposal.recipe.pruning.share("s1") for trial in trials} == {0.5}
     assert {trial.proposal.recipe.pruning.share("s2") for trial in trials} == {0.75, 1.0}

@@ -3,7 +3,7 @@ import pytest
 import torch
 from small_study import bench_of, run_of, study_of, synthetic
 
-from mixtune.recipe import Pruning
+from mixtune.pruning import Pruning
 from mixtune.training.devloss import DevPool
 from mixtune.training.pruning import kept_rows
 from mixtune.training.run import Run

@@ -21,6 +21,7 @@ from mixtune.training.prepared import Pairs
 from mixtune.training.proxy import ProxyModel, open_proxy
 from mixtune.training.step import step_of
 from mixtune.training.trainer import run_trial
+from mixtune.training.walk import Taken
 from mixtune.trial import JUDGED, Probe, Proposal, Role
 
 TEXTS = 24
@@ -70,9 +71,9 @@ def test_a_training_step_costs_what_torchs_counter_counts(table: FeatureTable, t
     model = opened(table, trainable)
     queries, documents = np.arange(0, 24, 2), np.arange(1, 25, 2)
     model.module.train()
-    step = step_of(Pairs(queries, documents, np.arange(12), np.zeros(12, np.float32)), np.arange(12), 1, 0, 0)
+    step = step_of(Pairs(queries, documents, np.arange(12), np.zeros(12, np.float32)), Taken(np.arange(12)), 1, 0, 0)
     with counted() as counter:
-        step.loss(model, PROXY).backward()
+        step.run(model, PROXY).loss.backward()
     assert step.flops(model, PROXY) == pytest.approx(counter.get_total_flops(), rel=0.02)
 
 
@@ -90,10 +91,12 @@ def test_a_training_step_with_hard_negatives_costs_what_torchs_counter_counts(
     )
     costs = []
     for most in (0, 2):
-        step = step_of(pairs, np.arange(6), most, 0, 0)
+        step = step_of(pairs, Taken(np.arange(6)), most, 0, 0)
         model.module.train()
         with counted() as counter:
-            (step.loss(model, settings) if most or loss == "infonce" else model.embed(step.texts()).sum()).backward()
+            (
+                step.run(model, settings).loss if most or loss == "infonce" else model.embed(step.texts()).sum()
+            ).backward()
         costs.append(step.flops(model, settings))
         assert costs[-1] == pytest.approx(counter.get_total_flops(), rel=0.02)
     assert costs[1] > 1.3 * costs[0]
@@ -143,7 +146,7 @@ def test_every_parameter_of_a_proxy_is_trained(table: FeatureTable, trainable: s
     model = opened(table, trainable)
     rows = np.arange(6)
     pairs = Pairs(rows, rows + 6, rows, np.zeros(6, np.float32))
-    step_of(pairs, rows, 0, 0, 0).loss(model, PROXY).backward()
+    step_of(pairs, Taken(rows), 0, 0, 0).run(model, PROXY).loss.backward()
     assert [name for name, parameter in model.parameters.items() if parameter.grad is None] == []
 
 
@@ -244,4 +247,4 @@ def test_a_run_counts_the_cost_of_each_batch_it_draws() -> None:
     run = run_of(bench_of(synthetic_table, prepared), study_of(prepared), {"good": 1.0})
     run.advance()
     run.advance()
-    assert run.flops == 2 * run.step_flops("good", np.arange(16))
+    assert run.flops == 2 * run.step_flops("good", Taken(np.arange(16)))

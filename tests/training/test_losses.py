@@ -59,7 +59,7 @@ def embedded(model: SentenceTransformer, negatives: int) -> Batch:
 def test_it_equals_multiple_negatives_ranking_when_nothing_is_masked(tiny: SentenceTransformer, negatives: int) -> None:
     expected = MultipleNegativesRankingLoss(tiny, scale=1 / 0.05)(columns(2 + negatives), None)
     (theirs,) = torch.autograd.grad(expected, list(tiny.parameters()))
-    loss = infonce(embedded(tiny, negatives), 0.05)
+    loss = infonce(embedded(tiny, negatives), 0.05).mean()
     (ours,) = torch.autograd.grad(loss, list(tiny.parameters()))
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
@@ -73,7 +73,7 @@ def test_margin_mse_equals_sentence_transformers_on_equal_scores(tiny: SentenceT
 
     expected = MarginMSELoss(tiny, similarity_fct=scaled_cosine)(columns(3), margins)
     batch = replace(embedded(tiny, 1), teacher=torch.cat([margins + 7, torch.full((12,), 7.0)]))
-    assert margin_mse(batch, 0.05).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert margin_mse(batch, 0.05).mean().item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_a_hand_computed_batch_of_two() -> None:
@@ -82,7 +82,7 @@ def test_a_hand_computed_batch_of_two() -> None:
     first = -math.log(math.exp(1 / 0.5) / (math.exp(1 / 0.5) + math.exp(0.6 / 0.5)))
     second = -math.log(math.exp(0.8 / 0.5) / (math.exp(0.0) + math.exp(0.8 / 0.5)))
     batch = Batch(q, d, torch.arange(2), torch.arange(2))
-    assert infonce(batch, 0.5).item() == pytest.approx((first + second) / 2)
+    assert infonce(batch, 0.5).mean().item() == pytest.approx((first + second) / 2)
 
 
 @pytest.mark.parametrize("shared", ["query", "document"])
@@ -91,7 +91,7 @@ def test_pairs_of_one_query_or_one_document_are_not_each_others_negatives(shared
     equal = batch.groups if shared == "query" else batch.rows
     equal[4] = equal[1]
     expected = np.mean(by_hand(batch, 0.1, {(1, 4), (4, 1)}))
-    assert infonce(batch, 0.1).item() == pytest.approx(expected, rel=1e-5)
+    assert infonce(batch, 0.1).mean().item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_hard_negative_that_is_a_positive_of_a_query_is_no_negative_of_it() -> None:
@@ -100,13 +100,13 @@ def test_a_hard_negative_that_is_a_positive_of_a_query_is_no_negative_of_it() ->
     batch.groups[2] = batch.groups[0]
     batch.rows[5], batch.rows[7] = batch.rows[2], batch.rows[3]
     expected = np.mean(by_hand(batch, 0.1, {(0, 2), (2, 0), (0, 5), (2, 5), (3, 7)}))
-    assert infonce(batch, 0.1).item() == pytest.approx(expected, rel=1e-5)
+    assert infonce(batch, 0.1).mean().item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_batch_of_one_query_has_loss_zero_and_no_gradient() -> None:
     batch = replace(batch_of(3), groups=torch.zeros(3, dtype=torch.long))
     batch.queries.requires_grad_()
-    loss = infonce(batch, 0.05)
+    loss = infonce(batch, 0.05).mean()
     loss.backward()
     assert loss.item() == 0
     assert batch.queries.grad is not None and batch.queries.grad.abs().max().item() == 0
@@ -116,16 +116,16 @@ def test_row_weights_make_the_mean_a_weighted_one() -> None:
     batch = batch_of(4, 2)
     weights = torch.tensor([0.5, 2.0, 0.0, 1.0])
     expected = np.average(by_hand(batch, 0.1, set()), weights=weights)
-    assert infonce(replace(batch, weights=weights), 0.1).item() == pytest.approx(expected, rel=1e-5)
-    assert infonce(replace(batch, weights=torch.full((4,), 3.0)), 0.1).item() == pytest.approx(
-        infonce(batch, 0.1).item()
+    assert infonce(replace(batch, weights=weights), 0.1).mean().item() == pytest.approx(expected, rel=1e-5)
+    assert infonce(replace(batch, weights=torch.full((4,), 3.0)), 0.1).mean().item() == pytest.approx(
+        infonce(batch, 0.1).mean().item()
     )
 
 
 @pytest.mark.parametrize("loss", sorted(LOSSES))
 def test_a_batch_without_weight_has_loss_zero(loss: str) -> None:
     batch = replace(batch_of(3, 3), weights=torch.zeros(3), teacher=torch.arange(6.0))
-    assert LOSSES[loss](batch, 0.1).item() == 0
+    assert LOSSES[loss](batch, 0.1).mean().item() == 0
 
 
 def test_margins_by_hand_with_no_one_or_two_negatives() -> None:
@@ -138,15 +138,15 @@ def test_margins_by_hand_with_no_one_or_two_negatives() -> None:
     )
     # At temperature 0.5 the student's margins are 2 (1 - .6), 2 (1 - .8), 2 (1 - .6); the teacher's .5, 1, -1.
     first, second = (0.8 - 0.5) ** 2, ((0.4 - 1) ** 2 + (0.8 + 1) ** 2) / 2
-    assert margin_mse(batch, 0.5).item() == pytest.approx((first + second) / 2)
+    assert margin_mse(batch, 0.5).mean().item() == pytest.approx((first + second) / 2)
     weighted = replace(batch, weights=torch.tensor([1.0, 3.0, 9.0]))
-    assert margin_mse(weighted, 0.5).item() == pytest.approx((first + 3 * second) / 4)
+    assert margin_mse(weighted, 0.5).mean().item() == pytest.approx((first + 3 * second) / 4)
 
 
 def test_margins_of_a_batch_without_negatives_teach_nothing() -> None:
     batch = replace(batch_of(3), teacher=torch.ones(3))
     batch.queries.requires_grad_()
-    loss = margin_mse(batch, 0.5)
+    loss = margin_mse(batch, 0.5).mean()
     loss.backward()
     assert loss.item() == 0
     assert batch.queries.grad is not None and batch.queries.grad.abs().max().item() == 0
@@ -159,7 +159,9 @@ def test_gradients_agree_with_finite_differences(loss: str) -> None:
     batch.groups[2] = batch.groups[1]
     batch.rows[3] = batch.rows[0]
     rest = replace(batch, weights=torch.tensor([1.0, 2.0, 0.5, 1.0]).double(), teacher=torch.linspace(0, 1, 7).double())
-    assert torch.autograd.gradcheck(lambda a, b: LOSSES[loss](replace(rest, queries=a, documents=b), 0.3), (q, d))
+    assert torch.autograd.gradcheck(
+        lambda a, b: LOSSES[loss](replace(rest, queries=a, documents=b), 0.3).mean(), (q, d)
+    )
 
 
 def test_losses_are_found_by_the_names_that_studies_use() -> None:

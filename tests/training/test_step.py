@@ -12,6 +12,7 @@ from mixtune.training.prepared import Pairs, Prepared
 from mixtune.training.run import Run
 from mixtune.training.step import Step, step_of
 from mixtune.training.trainer import run_trial
+from mixtune.training.walk import Taken
 from mixtune.trial import Outcome, Proposal, Role
 
 TABLE, PREPARED = synthetic()
@@ -39,14 +40,14 @@ def chosen(step: Step) -> list[list[int]]:
 
 
 def test_each_pair_brings_as_many_as_asked_or_all_it_has() -> None:
-    found = chosen(step_of(ragged(), np.array([2, 1, 0, 3]), 3, 0, 0))
+    found = chosen(step_of(ragged(), Taken(np.array([2, 1, 0, 3])), 3, 0, 0))
     assert [len(own) for own in found] == [3, 0, 3, 1]
     assert all(len(set(own)) == len(own) for own in found)
     assert [max(own, default=-1) < count for own, count in zip(found, [5, 0, 3, 1], strict=True)] == [True] * 4
 
 
 def test_over_many_steps_all_negatives_of_a_pair_are_used_alike() -> None:
-    drawn = [chosen(step_of(ragged(), np.array([2]), 2, 7, position))[0] for position in range(500)]
+    drawn = [chosen(step_of(ragged(), Taken(np.array([2])), 2, 7, position))[0] for position in range(500)]
     shares = np.bincount(np.concatenate(drawn), minlength=5) / 1000
     assert shares == pytest.approx(np.full(5, 0.2), abs=0.05)
     assert all((b - a) % 5 == 1 for a, b in drawn)
@@ -56,7 +57,7 @@ def test_the_choice_follows_from_seed_and_position() -> None:
     rows = np.arange(4)
 
     def choices(seed: int) -> list[list[list[int]]]:
-        return [chosen(step_of(ragged(), rows, 1, seed, position)) for position in range(8)]
+        return [chosen(step_of(ragged(), Taken(rows), 1, seed, position)) for position in range(8)]
 
     assert choices(1) == choices(1)
     assert choices(1) != choices(2)
@@ -65,7 +66,7 @@ def test_the_choice_follows_from_seed_and_position() -> None:
 @pytest.mark.parametrize("most", [0, 2])
 def test_a_source_without_negatives_embeds_its_pairs_only(most: int) -> None:
     rows = np.array([5, 3])
-    step = step_of(GOOD, rows, most, 0, 0)
+    step = step_of(GOOD, Taken(rows), most, 0, 0)
     assert step.texts().tolist() == [*GOOD.queries[rows], *GOOD.documents[rows]]
     assert len(step.owners) == 0
 
@@ -73,26 +74,26 @@ def test_a_source_without_negatives_embeds_its_pairs_only(most: int) -> None:
 def test_negatives_that_are_switched_off_cost_nothing() -> None:
     model, rows, settings = bench_of(TABLE, PREPARED).model, np.arange(4), Proxy()
     without = Step(GOOD, rows, np.empty(0, np.int64), np.empty(0, np.int64))
-    assert step_of(ragged(), rows, 0, 0, 0).flops(model, settings) == without.flops(model, settings)
+    assert step_of(ragged(), Taken(rows), 0, 0, 0).flops(model, settings) == without.flops(model, settings)
     # Two products with the layer's weight per text (forward, and its gradient), three of each query with each document.
-    more = step_of(ragged(), rows, 1, 0, 0).flops(model, settings) - without.flops(model, settings)
+    more = step_of(ragged(), Taken(rows), 1, 0, 0).flops(model, settings) - without.flops(model, settings)
     assert more == 3 * 2 * 2 * DIM * DIM + 3 * 2 * 4 * 3 * DIM
 
 
 def test_the_loss_is_over_all_documents_of_the_step() -> None:
     model, settings = bench_of(TABLE, PREPARED).model, Proxy(temperature=0.1)
-    step = step_of(ragged(weights=(1.0, 2.0, 3.0, 4.0)), np.array([2, 0, 1]), 2, 0, 0)
+    step = step_of(ragged(weights=(1.0, 2.0, 3.0, 4.0)), Taken(np.array([2, 0, 1])), 2, 0, 0)
     e = torch.from_numpy(TABLE.embeddings)
     scores = e[step.texts()[:3]] @ e[step.texts()[3:]].T / 0.1
     losses = torch.logsumexp(scores, dim=1) - scores.diagonal()
     expected = (losses * torch.tensor([3.0, 1.0, 2.0])).sum() / 6
     assert scores.shape == (3, 3 + 4)
-    assert step.loss(model, settings).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert step.run(model, settings).loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_teacher_scores_stay_with_their_documents() -> None:
     model, settings = bench_of(TABLE, PREPARED).model, Proxy(temperature=0.1, loss="margin-mse")
-    step = step_of(ragged(teacher=True), np.array([2, 3]), 5, 0, 0)
+    step = step_of(ragged(teacher=True), Taken(np.array([2, 3])), 5, 0, 0)
     e = torch.from_numpy(TABLE.embeddings)
     q, p, n = (e[rows] for rows in np.split(step.texts(), [2, 4]))
     owners = torch.from_numpy(step.owners)
@@ -101,7 +102,7 @@ def test_teacher_scores_stay_with_their_documents() -> None:
     teacher = torch.tensor([2.0, 3.0])[owners] - (4 + torch.from_numpy(step.negatives)).float()
     squares = (student - teacher) ** 2
     expected = (squares[owners == 0].mean() + squares[owners == 1].mean()) / 2
-    assert step.loss(model, settings).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert step.run(model, settings).loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def with_negatives(loss: str = "infonce") -> tuple[Run, Prepared]:
@@ -130,12 +131,12 @@ def test_training_with_hard_negatives_lowers_the_loss(loss: str) -> None:
 
 def test_a_run_counts_the_negatives_of_each_batch() -> None:
     run, _ = with_negatives()
-    cost = run.step_flops("good", np.arange(16))
+    cost = run.step_flops("good", Taken(np.arange(16)))
     run.advance()
     run.advance()
     assert run.flops == 2 * cost
     plain = run_of(bench_of(TABLE, PREPARED), study_of(PREPARED), {"good": 1.0})
-    assert cost - plain.step_flops("good", np.arange(16)) == 32 * 2 * 2 * DIM * DIM + 3 * 2 * 16 * 32 * DIM
+    assert cost - plain.step_flops("good", Taken(np.arange(16))) == 32 * 2 * 2 * DIM * DIM + 3 * 2 * 16 * 32 * DIM
 
 
 def test_a_chain_of_rounds_chooses_the_negatives_of_one_long_run(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from trainer_contract import TrainerContract
 
 from mixtune.errors import TrainingError
 from mixtune.proxy import Proxy
-from mixtune.recipe import Mixture, Pruning, Recipe
+from mixtune.pruning import Pruning
+from mixtune.recipe import Mixture, Recipe
 from mixtune.search import Budget, Search
 from mixtune.source import Source
 from mixtune.study import OFFLINE_MODEL, Study
