@@ -92,11 +92,12 @@ def arm_name(source: str, level: float | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Gradients:
-    """What happens at the end of a run: gradients of sources compared with those of the targets.
+    """Gradients of sources compared with those of the targets, at the end of a run.
 
     For each source the gradient of the training loss on `batches` batches drawn from it alone, for each target that of
     its dev loss on a sample of queries as in Probe (queries None: all that signals may be measured on). parameters
-    restricts both to the trainable parameters whose names hold that text; "" is all of them.
+    restricts both to the trainable parameters whose names hold that text; "" is all of them. Beside a rule that reads
+    inner products they are taken at every step instead, for the sources in its batch.
     """
 
     sources: tuple[str, ...]
@@ -110,13 +111,15 @@ class Gradients:
 class Rule:
     """A rule that moves the weights at every step of a run, by its name in mixtune.rules.RULES.
 
-    state is where it stands at the start: name -> one number per usable source in the order of Study.names, or a
-    single number; empty means the rule's own start.
+    settings are the rule's own. state is where it stands at the start: name -> one number per usable source in the
+    order of Study.names, or a single number; empty means the rule's own start. negatives is the number of own hard
+    negatives that an example's loss is told from (the paper of tDRO: 7); no other document of the batch takes part.
     """
 
     name: str
     settings: Mapping[str, Json] = field(default_factory=dict)
     state: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    negatives: int = 7
 
 
 @dataclass(frozen=True, slots=True)
