@@ -1,10 +1,14 @@
 """The scenarios that benchmarks are named after, over a folder of BEIR sets given with --data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mixtune.proxy import Final, Proxy
+from mixtune.recipe import Mixture, Recipe
+from mixtune.search import Budget, Search
 from mixtune.source import Source
+from mixtune.study import Study
 from mixtune.target import Target
 
 SETS = (
@@ -74,3 +78,64 @@ SCENARIOS = {
     # homes with half of the sources corrupted, some of them homes: those count by their clean share in the oracle.
     "noise": Scenario(_HOMES, SETS, _HOMES_EXPERT, {name: 1 - _CORRUPT.get(name, 0.0) for name in _HOMES}, _CORRUPT),
 }
+
+
+TRAINING = {
+    "head": Proxy("head", steps=300),
+    # 150 steps at this rate tell the languages of xquad_multi apart; the default rate of `all` is lower.
+    "all": Proxy("all", steps=150, learning_rate=5e-5),
+}
+"""The proxy of each kind; `last:n` is not named and runs for 100 steps."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A scenario over a folder of sets and what trains: what a driver prepares.
+
+    steps, batch_size and learning rate None mean those in TRAINING.
+    """
+
+    data: str
+    scenario: str
+    trainable: str = "head"
+    steps: int | None = None
+    batch_size: int | None = None
+    rate: float | None = None
+
+    @property
+    def key(self) -> str:
+        """What results are found by: everything but where the data lies."""
+        proxy = self.proxy
+        return f"{self.scenario}, {self.trainable}, {proxy.steps} steps of {proxy.batch_size} at {proxy.rate:g}"
+
+    @property
+    def proxy(self) -> Proxy:
+        """What a run is."""
+        usual = TRAINING.get(self.trainable, Proxy(self.trainable, steps=100))
+        return replace(
+            usual,
+            steps=self.steps or usual.steps,
+            batch_size=self.batch_size or usual.batch_size,
+            learning_rate=self.rate or usual.learning_rate,
+        )
+
+    def study(self) -> Study:
+        """The study, not prepared, with a search and a budget that do not matter."""
+        scenario, data = SCENARIOS[self.scenario], Path(self.data)
+        return Study(
+            name=self.scenario,
+            sources=scenario.source_values(data),
+            targets=scenario.target_values(data),
+            search=Search("uniform"),
+            budget=Budget(runs=1.0, workers=1),
+            proxy=self.proxy,
+            final=Final(steps=2000, seeds=0),
+        )
+
+    def of(self, steps: int) -> "Setting":
+        """The same with runs of so many steps."""
+        return replace(self, steps=steps)
+
+    def known(self, weights: Mapping[str, float]) -> Recipe:
+        """The recipe of weights that need no search; a source that is not named has none."""
+        return Recipe(Mixture.normalised({name: weights.get(name, 0.0) for name in SCENARIOS[self.scenario].sources}))

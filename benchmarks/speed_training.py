@@ -34,7 +34,7 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from mixtune.config.home import home
 from mixtune.proxy import Proxy
-from mixtune.recipe import Mixture
+from mixtune.recipe import Mixture, Recipe
 from mixtune.sampler import RecipeDraw
 from mixtune.study import OFFLINE_MODEL
 from mixtune.training import docstrings, models
@@ -154,7 +154,7 @@ def _run(setting: Setting, settings: Proxy, proxy: ProxyModel, seed: int, horizo
         replace(settings, batch_size=BATCH),
         sources={"texts": setting.pairs},
         rows={"texts": np.arange(len(setting.text))},
-        mixture=Mixture({"texts": 1.0}),
+        recipe=Recipe(Mixture({"texts": 1.0})),
         seed=seed,
         horizon=horizon,
     )

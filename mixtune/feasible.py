@@ -29,7 +29,7 @@ def require_mixture(study: Study) -> None:
     space = study.space
     for name, rows in study.rows.items():
         level = min(space.levels.get(name, space.shared_levels) or (1.0,))
-        kept = Pruning({name: level}).rows(name, rows)
+        kept = Pruning({name: level}, least=space.keep_least).rows(name, rows)
         if kept < LEAST_ROWS:
             raise ConfigError(
                 f"study {study.name!r}: the keep level {level:g} of space.keep leaves {kept} of the {rows:,} rows of "

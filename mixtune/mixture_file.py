@@ -8,9 +8,10 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from mixtune.batching import Batching
 from mixtune.errors import ConfigError
 from mixtune.prompts import Prompts
-from mixtune.pruning import Pruning
+from mixtune.pruning import Pruning, Schedule
 from mixtune.recipe import Mixture, Recipe
 from mixtune.source import Columns, Source
 
@@ -78,11 +79,32 @@ class MetricEntry(_Part):
     seeds: int = Field(ge=0)
 
 
+class ScheduleEntry(_Part):
+    """The numbers of a pruning schedule, as mixtune.pruning.Schedule has them."""
+
+    query_end: float = Field(ge=2)
+    cutoff_end: float = Field(gt=0, lt=1)
+    strength: float = Field(ge=1)
+    refresh: int = Field(ge=0)
+
+
+class BatchingEntry(_Part):
+    """How batches are composed, as mixtune.batching.Batching has it."""
+
+    topics: int = Field(default=0, ge=0)
+    clusters: int = Field(default=1, ge=1)
+    margin_bins: int = Field(default=1, ge=1)
+
+
 class MixtureFile(_Part):
     """A mixture as written to disk. Weights are shares of batches, one source per batch (`unit`: batches).
 
-    pruning names the kind of pruning behind `kept`; batch_policy says how a batch is put together from its source
-    (`random`: without replacement within a pass, then a new pass). negatives is how many hard negatives each pair of a
+    pruning names what decides which pairs are used: `none`, `static` (the best `kept` of each source), or a schedule
+    over the kept pairs, `dynamic` with the numbers in `schedule`, or `infobatch`. keep_least is the number of pairs
+    below which nothing prunes a source. batch_policy says how a batch is put together from its source: `random`
+    (without replacement within a pass, then a new pass), `topics`, or `mixed`, rows of all sources alike, whose losses
+    the weights multiply (`unit`: loss); batching holds the numbers. Files from before these fields say nothing of them,
+    read as no schedule and random batches. negatives is how many hard negatives each pair of a
     source that has them brings; files from before this field say nothing, read as 0. precision is that of the study's
     runs, as Proxy.precision; older files say nothing, read as `auto`. created is UTC, ISO 8601.
     """
@@ -90,11 +112,14 @@ class MixtureFile(_Part):
     format: Literal["mixtune/mixture/1"] = Field(alias="schema")
     study: str
     trial: int | None
-    unit: Literal["batches"] = "batches"
+    unit: Literal["batches", "loss"] = "batches"
     budget: FinalBudget
     sources: tuple[SourceEntry, ...] = Field(min_length=1)
-    pruning: Literal["none", "static"]
-    batch_policy: Literal["random"] = "random"
+    pruning: Literal["none", "static", "dynamic", "infobatch"]
+    schedule: ScheduleEntry | None = None
+    keep_least: int = Field(default=1, ge=1)
+    batch_policy: Literal["random", "topics", "mixed"] = "random"
+    batching: BatchingEntry = BatchingEntry()
     negatives: int = Field(default=0, ge=0)
     precision: str = Field(default="auto", pattern="^(auto|fp32|bf16)$")
     prior: Prior
@@ -110,15 +135,47 @@ class MixtureFile(_Part):
             raise ValueError(f"sources named twice: {', '.join(twice)}")
         if abs(sum(source.weight for source in self.sources) - 1) > 1e-6:
             raise ValueError(f"weights must sum to 1, got {sum(source.weight for source in self.sources)!r}")
+        if (self.pruning == "dynamic") is (self.schedule is None):
+            raise ValueError(f"pruning is {self.pruning!r}: a schedule stands beside `dynamic`, and nothing else")
+        policy = "mixed" if self.unit == "loss" else "topics" if self.batching.topics else "random"
+        if policy != self.batch_policy:
+            raise ValueError(
+                f"batch_policy is {self.batch_policy!r}, but unit {self.unit!r} and batching.topics "
+                f"{self.batching.topics} make it {policy!r}"
+            )
         return self
 
     @property
     def recipe(self) -> Recipe:
         """The recipe, exactly as it was exported."""
+        kept = {source.name: source.kept for source in self.sources}
+        schedule = None
+        if self.schedule is not None:
+            schedule = Schedule("dynamic", **self.schedule.model_dump())
+        elif self.pruning == "infobatch":
+            schedule = Schedule("infobatch")
         return Recipe(
             Mixture({source.name: source.weight for source in self.sources}),
-            Pruning({source.name: source.kept for source in self.sources}),
+            Pruning(kept, schedule, self.keep_least),
+            Batching(**self.batching.model_dump(), mixed=self.batch_policy == "mixed"),
         )
+
+    @property
+    def beyond_sampling(self) -> tuple[str, ...]:
+        """What of the recipe a plain sampler of batches cannot carry over, in words; empty for most."""
+        told = []
+        if self.pruning in ("dynamic", "infobatch"):
+            told.append(
+                f"pruning schedule {self.pruning}, which needs scores of the model as it trains (every pass draws all "
+                "kept pairs)"
+            )
+        if self.batch_policy == "topics":
+            told.append(f"topics of about {self.batching.topics} queries (rows are drawn at random from their source)")
+        if self.batch_policy == "mixed":
+            told.append("weights of the loss in batches of all sources (they are drawn as shares of batches)")
+        if self.batching.margin_bins > 1:
+            told.append(f"{self.batching.margin_bins} bins of the teacher's margin (pairs are drawn as they come)")
+        return tuple(told)
 
     @property
     def drawn(self) -> tuple[SourceEntry, ...]:
@@ -155,7 +212,7 @@ def source_uri(source: Source) -> str:
     """Where a source's pairs come from, as one string: kind:location?split=...&limit=...&corrupt=...
 
     What else decides the pairs follows where it was given: further locations (also=...), columns and prompts as JSON,
-    min_score, config, revision and streaming.
+    min_score, config, revision, streaming and mine.
 
     Raises:
         ValueError: the kind holds a colon.
@@ -173,6 +230,7 @@ def source_uri(source: Source) -> str:
         "config": source.config,
         "revision": source.revision,
         "streaming": source.streaming or None,
+        "mine": source.mine or None,
         "prompts": None if source.prompts == Prompts() else _given(source.prompts),
     }
     query = {key: value for key, value in given.items() if value is not None and value != []}

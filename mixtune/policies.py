@@ -1,7 +1,7 @@
 """Update rules of mixtures: pure functions from rewards to weights, numpy only.
 
-The rules are those of influence-guided dynamic data sampling (Inf-DDS, arXiv 2601.21759). "paper" marks what the
-paper states, "ours" what it leaves open and mixtune decides.
+First come the rules of influence-guided dynamic data sampling (Inf-DDS, arXiv 2601.21759), then those of tDRO, DoReMi,
+DoGE and MultiDDS. "paper" marks what the paper states, "ours" what it leaves open and mixtune decides.
 """
 
 import numpy as np
@@ -134,3 +134,68 @@ def reinforce_expected(psi: npt.ArrayLike, rewards: npt.ArrayLike, gamma: float 
         return scores
     w = softmax(scores)
     return np.asarray(scores + gamma * w * (r - w @ r))
+
+
+def log_softmax(scores: npt.ArrayLike) -> FloatArray:
+    """Logarithms of the weights of softmax, shape (M,)."""
+    s = np.asarray(scores, dtype=np.float64)
+    shifted = s - s.max()
+    return np.asarray(shifted - np.log(np.exp(shifted).sum()))
+
+
+def dro(log_w: npt.ArrayLike, gain: npt.ArrayLike, eta: float = 0.02, *, clip: bool = True) -> FloatArray:
+    """Log weights after one step of tDRO (arXiv 2408.10613): log w += eta * v, then log-softmax.
+
+    v is the gain, shape (M,), scaled down to norm 1 where it is longer (clip). Over a run eta * steps is the dose, 20
+    in the paper (0.02 x 1,000). With the same gain S steps are one of S * eta: of 25 sources one whose gain is 1.2
+    where the others have 1 ends, after that dose, 2.2 times as heavy as they are, and without clip 55 times.
+    """
+    v = np.asarray(gain, dtype=np.float64)
+    scale = max(1.0, float(np.linalg.norm(v))) if clip else 1.0
+    return log_softmax(np.asarray(log_w, dtype=np.float64) + eta * v / scale)
+
+
+def doremi(log_w: npt.ArrayLike, excess: npt.ArrayLike, eta: float = 1.0, smoothing: float = 1e-3) -> FloatArray:
+    """Log weights after one step of DoReMi (arXiv 2305.10429): log w += eta * excess, then w <- (1 - c) w + c / M.
+
+    The uniform part goes to sources with any weight only; one without stays without.
+    """
+    start = np.asarray(log_w, dtype=np.float64)
+    alive = np.exp(start) > 0
+    w = softmax(start + eta * np.asarray(excess, dtype=np.float64))
+    mixed = np.where(alive, (1 - smoothing) * w + smoothing / alive.sum(), 1.0)
+    return np.asarray(np.where(alive, np.log(mixed), start))
+
+
+def doge(log_w: npt.ArrayLike, product: npt.ArrayLike, mean_norm: float, eta: float = 0.05) -> FloatArray:
+    """Log weights after one step of DoGE (arXiv 2310.15393): log w += eta * W, then log-softmax.
+
+    W is the product, shape (M,), divided by the mean norm of the gradients and clipped to [0, 5]; nan counts as 0.
+    """
+    gain = np.nan_to_num(np.asarray(product, dtype=np.float64)) / max(mean_norm, 1e-12)
+    return log_softmax(np.asarray(log_w, dtype=np.float64) + eta * np.clip(gain, 0.0, 5.0))
+
+
+def adam(
+    psi: npt.ArrayLike,
+    moments: tuple[FloatArray, FloatArray, int],
+    rewards: npt.ArrayLike,
+    *,
+    updates: int,
+    rate: float,
+) -> tuple[FloatArray, tuple[FloatArray, FloatArray, int]]:
+    """Scores and moments after so many steps of Adam on -sum_i R_i log w_i (MultiDDS, arXiv 2004.06748).
+
+    The gradient is w sum R - R, so that w proportional to R is its only resting point. moments are the running means of
+    the gradient and its square, shape (M,) each, and the steps so far (betas 0.9 and 0.999, epsilon 1e-8). Rewards that
+    are all 0 change nothing.
+    """
+    scores, r = np.asarray(psi, dtype=np.float64), np.asarray(rewards, dtype=np.float64)
+    if not r.any():
+        return scores, moments
+    first, second, done = moments
+    for step in range(done + 1, done + updates + 1):
+        slope = softmax(scores) * r.sum() - r
+        first, second = 0.9 * first + 0.1 * slope, 0.999 * second + 0.001 * slope**2
+        scores = scores - rate * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
+    return scores, (first, second, done + updates)

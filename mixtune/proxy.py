@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mixtune.teacher import Teacher
+
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
@@ -10,10 +12,15 @@ class Proxy:
     trainable is `head` (a dense layer on frozen embeddings), `last:n` (the last n transformer layers) or `all`.
     temperature divides the cosine in the contrastive loss (0.05 is the usual scale of 20). schedule is the learning
     rate after a linear warm-up over the share `warmup` of the steps: `constant` or `linear` decay to 0; rounds of a
-    chain have no horizon and keep it constant. loss is `infonce`, or `margin-mse` where every source has a teacher's
-    scores and hard negatives; negatives is how many of its hard negatives each pair brings into a step (1, ours:
-    triplets; 0 leaves them out). learning_rate None means 5e-4 for `head`, 5e-5 for `last:n`, 3e-5 for
+    chain have no horizon and keep it constant. negatives is how many of its hard negatives each pair brings into a
+    step (1, ours: triplets; 0 leaves them out). learning_rate None means 5e-4 for `head`, 5e-5 for `last:n`, 3e-5 for
     `all` (ours). precision is `auto` (bf16 autocast where the CPU has bf16 matrix instructions), `fp32` or `bf16`.
+
+    loss is `infonce`; `margin-mse`, on pairs with a teacher's scores and hard negatives; `in-batch`, on all documents
+    of the batch as batch_teacher scores them; or `dual`, both of these (TAS-B, arXiv 2104.06967). teacher scores each
+    pair's positive and hard negatives, None: the scores are in the data. batch_teacher scores every document of a
+    batch for every query; beside `infonce` it says which of them are no negatives. A cross-encoder as batch_teacher
+    scores about 2 batch_size ** 2 pairs of texts a step, which only trials that draw the same batches share.
     """
 
     trainable: str = "head"
@@ -28,6 +35,8 @@ class Proxy:
     max_length: int = 128
     precision: str = "auto"
     negatives: int = 1
+    teacher: Teacher | None = None
+    batch_teacher: Teacher | None = None
 
     @property
     def rate(self) -> float:

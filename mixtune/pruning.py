@@ -13,8 +13,9 @@ class Schedule:
     method is `dynamic`, OPERA's two-stage schedule (arXiv 2603.17205), or `infobatch` (arXiv 2303.04947), which the
     numbers below mean nothing to. query_end is what the strength of query pruning rises to (from 2), cutoff_end what
     the share of pairs that count as high rises to (from 0.25), strength how much likelier a high pair of a query is
-    drawn than a low one: 5, 0.5 and 5 are the paper's. refresh renews all stored similarities of the sources in use
-    after so many optimiser steps, 0 never (the paper never does; the refresh is ours).
+    drawn than a low one: 5, 0.5 and 5 are the paper's. They are reached at the end of a run's planned steps; a chain of
+    rounds has no planned end, and reaches them after the proxy's steps. refresh renews all stored similarities of the
+    sources in use after so many optimiser steps, 0 never (the paper never does; the refresh is ours).
 
     Raises:
         ValueError: a number is out of range, or there is no such method.

@@ -43,6 +43,7 @@ class RecipeDraw:
         self._position = dict.fromkeys(self._names, 0)
         self._carried = dict.fromkeys(self._names, np.empty(0, dtype=np.int64))
         self._orders: dict[str, tuple[int, Rows]] = {}
+        self._sorted: dict[str, Rows] = {}
         self._batches = dict.fromkeys(self._names, 0)
         self._drawn = dict.fromkeys(self._names, 0)
         self._seen = {name: np.zeros(len(self._rows[name]), dtype=bool) for name in self._names}
@@ -53,6 +54,7 @@ class RecipeDraw:
         empty = [name for name, weight in mixture.items() if weight > 0 and len(self._rows.get(name, ())) == 0]
         if empty:
             raise ValueError(f"sources with weight but without rows: {', '.join(sorted(empty))}")
+        self._weighted = [name for name in self._names if mixture.get(name, 0.0) > 0]
         self._edges = np.cumsum(mixture.array(self._names))
         self._edges /= self._edges[-1]
 
@@ -70,20 +72,22 @@ class RecipeDraw:
     def choose_rows(self) -> dict[str, int]:
         """How many rows of the next batch come from each source when a batch mixes them, all alike likely.
 
-        Each of the batch_size rows chooses its source by itself, whatever the weights are; a source without rows is
+        Each of the batch_size rows chooses its source by itself, however much weight it has; a source without any is
         never chosen. Sources in order, those with no row left out.
         """
         rng = np.random.default_rng([self.seed, 0, self._batch])
         self._batch += 1
-        full = [name for name in self._names if len(self._rows[name])]
-        counts = np.bincount(rng.integers(len(full), size=self.batch_size), minlength=len(full))
-        return {name: int(count) for name, count in zip(full, counts, strict=True) if count}
+        counts = np.bincount(rng.integers(len(self._weighted), size=self.batch_size), minlength=len(self._weighted))
+        return {name: count for name, count in zip(self._weighted, counts.tolist(), strict=True) if count}
 
     def count(self, name: str, rows: Rows) -> None:
         """Put rows of a source on the receipt, as one batch."""
         self._batches[name] += 1
         self._drawn[name] += len(rows)
-        self._seen[name][np.isin(self._rows[name], rows)] = True
+        if name not in self._sorted:
+            self._sorted[name] = np.argsort(self._rows[name], kind="stable")
+        order = self._sorted[name]
+        self._seen[name][order[np.searchsorted(self._rows[name], rows, sorter=order)]] = True
 
     def draw_from(self, name: str) -> Rows:
         """Next batch of one source, whatever its weight."""

@@ -42,8 +42,9 @@ class Source:
     pairs, those of at least min_score are positives; None means LEAST_SCORE, for scores from 0 to 1.
 
     limit keeps a seeded sample of that many rows. corrupt is the share of rows whose positives are permuted, for
-    controlled experiments. weight is the user's expert weight, unnormalised: None where nothing was said, and 0
-    takes the source out of every mixture.
+    controlled experiments. mine is how many hard negatives each pair gets from the source's own documents when a study
+    is prepared, 0 for none; a source that brings its own keeps those and mines none. weight is the user's expert
+    weight, unnormalised: None where nothing was said, and 0 takes the source out of every mixture.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Source:
     revision: str | None = None
     streaming: bool = False
     prompts: Prompts = field(default_factory=Prompts)
+    mine: int = 0
 
     @property
     def locations(self) -> tuple[str, ...]:

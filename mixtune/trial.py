@@ -66,7 +66,8 @@ class Probe:
     levels says, source by source, at which keep level it is probed, None at that of the round's recipe; empty means
     None for all. A source may be probed at several levels. The effect is measured on so many dev queries per target,
     drawn anew in each round, each with one positive, the other positives and so many sampled documents; queries None
-    means all queries that influence may be measured on, with all their positives and all sampled documents.
+    means all queries that influence may be measured on, with all their positives and all sampled documents. splits
+    above 1 divide those queries once and for all into so many parts, of which this round takes part number `split`.
     """
 
     sources: tuple[str, ...]
@@ -77,6 +78,8 @@ class Probe:
     levels: tuple[float | None, ...] = ()
     queries: int | None = None
     negatives: int = 0
+    split: int = 0
+    splits: int = 1
 
     @property
     def arms(self) -> dict[str, tuple[str, float | None]]:
@@ -96,8 +99,9 @@ class Gradients:
 
     For each source the gradient of the training loss on `batches` batches drawn from it alone, for each target that of
     its dev loss on a sample of queries as in Probe (queries None: all that signals may be measured on). parameters
-    restricts both to the trainable parameters whose names hold that text; "" is all of them. Beside a rule that reads
-    inner products they are taken at every step instead, for the sources in its batch.
+    restricts both to the trainable parameters whose names hold that text; "*" is all of them. "", the default, is all
+    of them for `head`, `last:n` and StaticEmbedding models, and the last layer alone for `all` on a transformer. Beside
+    a rule that reads inner products they are taken at every step instead, for the sources in its batch.
     """
 
     sources: tuple[str, ...]
@@ -153,8 +157,9 @@ class Proposal:
 class Cost:
     """Floating-point operations, by what they were spent on, and wall seconds of the whole trial.
 
-    train is for ordinary steps, probe for the steps of probes, dev for everything measured on dev (scores, dev losses
-    and the effects of probes), test for the scores of judged runs.
+    train is for ordinary steps, with what a rule reads of their sources (reference losses, gradients); probe for the
+    steps of probes and the gradients of sources at a run's end; dev for everything measured on dev (scores, dev losses
+    and their gradients, the effects of probes); test for the scores of judged runs.
     """
 
     train: float = 0.0
@@ -173,8 +178,8 @@ class Cost:
 class Drawn:
     """What was really drawn from one source: batches, rows, distinct rows, and passes over its kept rows.
 
-    completed counts the epochs of a pruning schedule that were ended, None without one. pruned counts the pairs that
-    it left out of the last epoch begun.
+    A mixed batch counts for every source that it holds a row of. completed counts the epochs of a pruning schedule that
+    were ended, None without one. pruned counts the pairs that it left out of the last epoch begun.
     """
 
     batches: int = 0
@@ -189,14 +194,18 @@ class Drawn:
 class Influence:
     """Effect of a few steps on one source: the relative fall of the dev loss, with its standard error.
 
-    per_target and per_target_error hold the same per target, before the target weights are applied. Values are None
-    where the loss was not finite and the source was dropped from the round.
+    per_target and per_target_error hold the same per target, before the target weights are applied. rank and
+    rank_error hold, per target, the relative rise of nDCG on the same queries and documents: noisier, but blind to a
+    loss that falls or rises by its scale alone. Values are None where the loss was not finite and the source was
+    dropped from the round.
     """
 
     value: float | None
     error: float | None
     per_target: Mapping[str, float] = field(default_factory=dict)
     per_target_error: Mapping[str, float] = field(default_factory=dict)
+    rank: Mapping[str, float] = field(default_factory=dict)
+    rank_error: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,17 +222,18 @@ class Measurement:
     """What a finished run showed.
 
     step counts optimiser steps along the whole chain. rungs holds optimiser steps -> score on the way, where early
-    stopping looked (the last one, of a run that ended there, is its score). dev and test hold mean metrics; test only
-    for judged roles. loss is the mean training loss per source drawn; dev_loss the dev loss per target after the run
-    (rounds: before probing). exposure counts, per source, the steps that went into the parameters (a merge of k probe
-    steps adds k times its merge weight). influence and merge_weights go by the names of Probe.arms. score is the
-    study's objective on dev: of a round, on dev queries that took no part in the influence. neighbours holds, of the
-    survey alone, target -> source -> its share of the training queries that are nearest to the target's dev queries,
-    and clusters the same for the clusters of the training queries that the target's dev queries fall into. rule is
-    the state of the proposal's rule at the end, reference_loss the mean reference loss of the pairs drawn, per source,
-    alignment what the proposal's gradients showed. remarks say in words what the run did otherwise than asked for.
-    merge is `merged`, `no_merge` (no probe helped) or "" where nothing was probed. checkpoint is the artifact,
-    relative to the study's artifact folder.
+    stopping looked (the last one, of a run that ended there, is its score). dev and test hold mean metrics; test
+    only for judged roles. loss is the mean training loss per source drawn; dev_loss the dev loss per target after
+    the run (rounds: before probing). exposure counts, per source, the steps that went into the parameters (a merge
+    of k probe steps adds k times its merge weight, a step on a mixed batch the source's share of its rows).
+    influence and merge_weights go by the names of Probe.arms. score is the study's objective on dev: of a round, on
+    dev queries that took no part in the influence. neighbours holds, of the survey alone, target -> source -> its
+    share of the training queries that are nearest to the target's dev queries, and clusters the same for the
+    clusters of the training queries that the target's dev queries fall into; matched is the estimated share of each
+    source's pairs that belong together. rule is the state of the proposal's rule at the end, reference_loss the
+    mean reference loss of the pairs drawn, per source, alignment what the proposal's gradients showed. remarks say
+    in words what the run did otherwise than asked for. merge is `merged`, `no_merge` (no probe helped) or "" where
+    nothing was probed. checkpoint is the artifact, relative to the study's artifact folder.
     """
 
     step: int = 0
@@ -236,6 +246,7 @@ class Measurement:
     influence: Mapping[str, Influence] = field(default_factory=dict)
     neighbours: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     clusters: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    matched: Mapping[str, float] = field(default_factory=dict)
     rule: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     reference_loss: Mapping[str, float] = field(default_factory=dict)
     alignment: Mapping[str, Alignment] = field(default_factory=dict)

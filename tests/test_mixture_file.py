@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue as Json
 
+from mixtune.batching import Batching
 from mixtune.errors import ConfigError
 from mixtune.mixture_file import read_mixture, source_at, source_uri
 from mixtune.prompts import Prompts
@@ -59,6 +60,57 @@ def test_reading_what_was_written_gives_an_equal_file(tmp_path: Path) -> None:
 def test_a_file_from_before_hard_negatives_is_read_as_having_none(tmp_path: Path) -> None:
     assert read_mixture(written(tmp_path, content())).negatives == 0
     assert read_mixture(written(tmp_path, content() | {"negatives": 3})).negatives == 3
+
+
+def test_a_file_from_before_schedules_and_topics_has_neither(tmp_path: Path) -> None:
+    file = read_mixture(written(tmp_path, content()))
+    assert file.recipe.pruning.schedule is None and file.recipe.batching == Batching()
+    assert file.beyond_sampling == ()
+
+
+SCHEDULE: Json = {"query_end": 5, "cutoff_end": 0.5, "strength": 5, "refresh": 0}
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"pruning": "dynamic", "schedule": SCHEDULE}, ["pruning schedule dynamic, which needs scores of the model"]),
+        ({"pruning": "infobatch"}, ["pruning schedule infobatch, which needs"]),
+        (
+            {"batch_policy": "topics", "batching": {"topics": 200, "margin_bins": 10}},
+            ["topics of about 200 queries", "10 bins of the teacher's margin"],
+        ),
+        ({"batch_policy": "mixed", "unit": "loss"}, ["weights of the loss in batches of all sources"]),
+    ],
+)
+def test_what_a_sampler_cannot_carry_over_is_said(tmp_path: Path, change: dict[str, Json], said: list[str]) -> None:
+    told = read_mixture(written(tmp_path, content() | change)).beyond_sampling
+    assert len(told) == len(said)
+    assert all(part in line for part, line in zip(said, told, strict=True))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"pruning": "dynamic"}, "pruning is 'dynamic': a schedule stands beside `dynamic`, and nothing else"),
+        ({"schedule": SCHEDULE}, "pruning is 'static': a schedule stands beside `dynamic`, and nothing else"),
+        ({"batching": {"topics": 200}}, "batch_policy is 'random', but unit 'batches' and batching.topics 200 make it"),
+        ({"unit": "loss"}, "unit 'loss' and batching.topics 0 make it 'mixed'"),
+        ({"pruning": "dynamic", "schedule": {"query_end": 1}}, "schedule.query_end: Input should be greater than"),
+        ({"batching": {"bins": 3}}, "batching.bins: Extra inputs are not permitted"),
+    ],
+)
+def test_pruning_and_batching_that_contradict_themselves_are_refused(
+    tmp_path: Path, change: dict[str, Json], message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_mixture(written(tmp_path, content() | change))
+    assert message in str(caught.value)
+
+
+def test_mined_negatives_stand_in_the_uri() -> None:
+    source = Source("a", "jsonl", "f.jsonl", mine=3)
+    assert source_at("a", source_uri(source)) == source
 
 
 @pytest.mark.parametrize("schema", ["mixtune/mixture/2", "", 1])

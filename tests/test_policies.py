@@ -7,10 +7,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mixtune.policies import (
+    adam,
     clarity,
+    doge,
+    doremi,
+    dro,
     exponential,
     faded,
     kl,
+    log_softmax,
     reinforce_expected,
     reinforce_sum,
     running_error,
@@ -231,3 +236,65 @@ def test_clarity_is_the_share_of_the_spread_that_is_not_noise() -> None:
 @pytest.mark.parametrize(("share", "expected"), [(0.0, [0.1, 0.9]), (0.5, [0.25, 0.75]), (1.0, [0.5, 0.5])])
 def test_a_prior_fades_to_uniform(share: float, expected: list[float]) -> None:
     assert faded([0.1, 0.9], share) == pytest.approx(expected)
+
+
+@given(influences)
+def test_log_softmax_is_the_logarithm_of_softmax(scores: FloatArray) -> None:
+    assert log_softmax(scores) == pytest.approx(np.log(softmax(scores)))
+
+
+@pytest.mark.parametrize("clip", [True, False])
+def test_s_steps_of_tdro_on_the_same_ratios_are_one_of_s_times_the_size(clip: bool) -> None:
+    ratios, start = np.array([1.2, 1.0, 0.7, 1.1]), np.log([0.4, 0.3, 0.2, 0.1])
+    stepped = start
+    for _ in range(50):
+        stepped = dro(stepped, ratios, 0.02, clip=clip)
+    assert stepped == pytest.approx(dro(start, ratios, 50 * 0.02, clip=clip), abs=1e-12)
+
+
+def test_tdros_dose_of_20_makes_a_ratio_20_percent_larger_2_2_times_as_heavy_and_unclipped_55_times() -> None:
+    ratios, start = np.array([1.2] + [1.0] * 24), np.zeros(25)
+    clipped, free = dro(start, ratios, 20.0), dro(start, ratios, 20.0, clip=False)
+    assert np.exp(clipped[0] - clipped[1]) == pytest.approx(2.2, abs=0.05)
+    assert np.exp(free[0] - free[1]) == pytest.approx(55, abs=0.5)
+
+
+def test_doremi_multiplies_then_mixes_with_uniform() -> None:
+    w = np.exp(doremi(np.log([0.5, 0.5]), [np.log(3), 0.0], smoothing=0.1))
+    assert w == pytest.approx([0.9 * 0.75 + 0.05, 0.9 * 0.25 + 0.05])
+
+
+def test_s_steps_of_doremi_are_not_one_of_s_times_the_size() -> None:
+    once = doremi(np.log([0.5, 0.5]), [20.0, 0.0])
+    twice = doremi(doremi(np.log([0.5, 0.5]), [10.0, 0.0]), [10.0, 0.0])
+    assert once != pytest.approx(twice, abs=1e-5)
+
+
+def test_doge_divides_by_the_mean_norm_and_clips_to_0_and_5() -> None:
+    moved = doge(np.zeros(4), [0.3, 9.0, -1.0, np.nan], 0.5, eta=0.1)
+    assert moved - moved[3] == pytest.approx([0.06, 0.5, 0.0, 0.0])
+
+
+def test_adams_first_step_is_of_its_rate_whatever_the_size_of_the_rewards() -> None:
+    for size in (1.0, 1e-3):
+        none = (np.zeros(2), np.zeros(2), 0)
+        psi, _ = adam(np.zeros(2), none, np.array([size, 0.0]), updates=1, rate=0.01)
+        assert psi == pytest.approx([0.01, -0.01], rel=1e-4)
+
+
+def test_adam_rests_where_the_weights_are_proportional_to_the_rewards() -> None:
+    psi, _ = adam(np.zeros(4), (np.zeros(4), np.zeros(4), 0), RAW, updates=5000, rate=0.01)
+    assert softmax(psi) == pytest.approx(RAW / RAW.sum(), abs=0.001)
+
+
+def test_adam_in_two_parts_is_adam_in_one() -> None:
+    none = (np.zeros(4), np.zeros(4), 0)
+    whole, _ = adam(np.zeros(4), none, RAW, updates=9, rate=0.01)
+    half, moments = adam(np.zeros(4), none, RAW, updates=4, rate=0.01)
+    assert adam(half, moments, RAW, updates=5, rate=0.01)[0].tolist() == whole.tolist()
+
+
+def test_adam_takes_no_step_on_rewards_that_are_all_0() -> None:
+    moments = (np.ones(2), np.ones(2), 3)
+    psi, after = adam(np.array([1.0, 2.0]), moments, np.zeros(2), updates=5, rate=0.01)
+    assert psi.tolist() == [1, 2] and after is moments

@@ -160,3 +160,42 @@ def test_a_mixture_of_an_unknown_source_is_refused() -> None:
 def test_a_batch_holds_at_least_one_row() -> None:
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
         draw_of(batch_size=0)
+
+
+def mixed_batches(draw: RecipeDraw, batches: int) -> list[dict[str, int]]:
+    return [draw.choose_rows() for _ in range(batches)]
+
+
+def test_rows_of_mixed_batches_come_alike_from_all_sources_with_weight() -> None:
+    draw = RecipeDraw(rows_of({"a": 5, "b": 500, "c": 50, "d": 9}), Mixture({"a": 0.01, "b": 0.9, "c": 0.09}), 10, 3)
+    batches = mixed_batches(draw, 600)
+    assert {sum(batch.values()) for batch in batches} == {10}
+    counts = Counter[str]()
+    for batch in batches:
+        counts.update(batch)
+    assert set(counts) == {"a", "b", "c"}
+    assert all(abs(count - 2000) < 200 for count in counts.values())
+
+
+def test_mixed_batches_go_on_after_a_restore_as_if_undisturbed() -> None:
+    draw, other = draw_of(), draw_of()
+    mixed_batches(draw, 4)
+    other.restore(json.loads(json.dumps(draw.state())))
+    assert mixed_batches(draw, 5) == mixed_batches(other, 5)
+
+
+def test_a_mixed_batch_holds_no_row_twice_and_passes_are_whole() -> None:
+    draw = RecipeDraw(rows_of({"a": 7, "b": 40}), Mixture({"a": 0.5, "b": 0.5}), 8, 1)
+    seen = Counter[int]()
+    for batch in mixed_batches(draw, 50):
+        rows = draw.walk("a", batch.get("a", 0)).tolist()
+        assert len(set(rows)) == len(rows)
+        seen.update(rows)
+    assert max(seen.values()) - min(seen.values()) <= 1
+
+
+def test_the_receipt_knows_rows_in_any_order() -> None:
+    draw = RecipeDraw({"a": np.array([9, 2, 7, 4])}, Mixture({"a": 1.0}), 2, 0)
+    draw.count("a", np.array([7, 9]))
+    draw.count("a", np.array([9]))
+    assert (draw.receipt()["a"].rows, draw.receipt()["a"].unique_rows) == (3, 2)

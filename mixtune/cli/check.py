@@ -58,6 +58,7 @@ def progress_line() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _tell(found: "Forecast", file: Path) -> None:
+    from mixtune.report.options import space_lines
     from mixtune.report.tables import add_columns, flops, plain_table
 
     study, console = found.study, Console()
@@ -84,6 +85,7 @@ def _tell(found: "Forecast", file: Path) -> None:
     for line in (
         f"Epochs         {_only(found.final_epochs):.2f} in proportion to size ({_only(found.proxy_epochs):.2f} in a "
         f"proxy run)",
+        *(f"{part:<15}{said}" for part, said in space_lines(study.space)),
         f"One fresh run  {flops(study.prepared.run_flops)}",
         f"Search         {flops(found.search)}, as much as {runs:.3g} fresh run{'' if f'{runs:.3g}' == '1' else 's'}",
         f"Judging        {flops(found.judging)}, baselines and best on {study.final.seeds} "
@@ -103,6 +105,8 @@ def _only(epochs: Mapping[str, float]) -> float:
 
 
 def _document(found: "Forecast") -> Json:
+    from mixtune.report.options import space_document
+
     study = found.study
     proportional = study.proportional()
     return {
@@ -130,6 +134,7 @@ def _document(found: "Forecast") -> Json:
             }
             for name, each in study.prepared.targets.items()
         },
+        "options": space_document(study.space),
         "run_flops": study.prepared.run_flops,
         "search_flops": found.search,
         "judging_flops": found.judging,

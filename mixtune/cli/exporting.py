@@ -27,6 +27,7 @@ def export(
     """Write the best recipe of a study for the trainer that you use."""
     from mixtune.export import EXPORTERS
     from mixtune.export.base import ExportRequest, MetricValue
+    from mixtune.export.sentence_transformers import lost_of
 
     if form not in EXPORTERS:
         alike = get_close_matches(form, EXPORTERS, n=1)
@@ -55,5 +56,8 @@ def export(
     written = EXPORTERS[form](request)
     for path in written:
         typer.echo(f"Wrote {path}")
+    if form == "sentence-transformers":
+        for lost in lost_of(request):
+            typer.echo(f"Warning: not carried over: {lost}", err=True)
     for script in (path for path in written if path.suffix == ".py"):
         typer.echo(f"\nNext: python {shlex.quote(str(script))} --output my-model")

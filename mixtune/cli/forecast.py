@@ -9,25 +9,28 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from mixtune.cli.optionnotes import option_notes
 from mixtune.errors import DataError
 from mixtune.feasible import require_mixture, with_rows
 from mixtune.preparation import Preparation
 from mixtune.searchers import InfDDS, Searcher, make
 from mixtune.searchers.baselines import Baseline, baseline_recipes
-from mixtune.searchers.neighbours import Neighbours
 from mixtune.searchers.possible import require_possible
+from mixtune.searchers.surveyed import Surveyed
 from mixtune.study import Study
 from mixtune.training.base import Progress
 from mixtune.training.cost import fresh_run_flops, judging_flops, search_flops
 from mixtune.training.data import read_source, read_target
+from mixtune.training.embedder import BaseModel
 from mixtune.training.examples import dev_signal, pairs_of, split_of
 from mixtune.training.facts import source_facts, target_facts
 from mixtune.training.features import FeatureTable
 from mixtune.training.models import load, resolve
-from mixtune.training.prepare import NEGATIVES, frozen_layers, require_teacher, used_rows
+from mixtune.training.prepare import NEGATIVES, frozen_layers, used_rows
 from mixtune.training.prepared import Floats, Pairs, Prepared, PreparedTarget, Rows
-from mixtune.training.proxy import BaseModel, FullProxy, ProxyModel, open_proxy
+from mixtune.training.proxy import FullProxy, ProxyModel, open_proxy
 from mixtune.training.signals import probe_pools
+from mixtune.training.supervision import require_supervision, will_be_supervised
 from mixtune.training.texts import SourceText, TargetText
 from mixtune.trial import Probe
 
@@ -107,8 +110,9 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
     def rows(texts: Sequence[str]) -> Rows:
         return table.add(texts, progress)[0]
 
-    pairs = {name: _pairs(text, rows) for name, text in sources.items()}
-    require_teacher(study, pairs)
+    require_supervision(study, will_be_supervised(study, sources))
+    mine = {source.name: min(source.mine, study.proxy.negatives) for source in study.sources}
+    pairs = {name: _pairs(_as_if_mined(text, mine[name]), rows) for name, text in sources.items()}
     tasks = {target.name: _task(target.name, target.pool, targets[target.name], rows) for target in study.targets}
     prepared = Prepared(pairs, tasks)
     used, layers = used_rows(prepared), frozen_layers(study)
@@ -151,12 +155,12 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
 def _search_flops(study: Study, searcher: Searcher, dev: float, look: Callable[[Probe], float]) -> float:
     """What the search costs at most: its budget of runs, or its trials at their expected cost.
 
-    A baseline is run once, and so is the mixture of neighbours. A round of Inf-DDS takes its ordinary steps (none in
+    A baseline is run once, and so is what a survey gives. A round of Inf-DDS takes its ordinary steps (none in
     the first one), a look at its dev queries, and for each probe some steps and another look; some are scored on dev.
     """
     unit, budget = study.prepared.run_flops, study.budget
     most = unit * (budget.runs or np.inf)
-    if isinstance(searcher, Baseline | Neighbours):
+    if isinstance(searcher, Baseline | Surveyed):
         return unit
     if budget.trials is None:
         return most
@@ -175,6 +179,14 @@ def _look_flops(prepared: Prepared, proxy: ProxyModel, probe: Probe) -> float:
         proxy.encode_flops(pool.queries) + proxy.encode_flops(pool.documents) + proxy.flops.similarity(pool.products, 1)
         for pool in probe_pools(prepared, probe, 0).values()
     )
+
+
+def _as_if_mined(text: SourceText, count: int) -> SourceText:
+    """A source with the documents of the next rows for hard negatives that are yet to be mined: as long on average."""
+    if not count or any(text.negatives):
+        return text
+    after = [text.documents[place % len(text)] for place in range(len(text) + count)]
+    return replace(text, negatives=tuple(tuple(after[row + 1 : row + 1 + count]) for row in range(len(text))))
 
 
 def _pairs(text: SourceText, rows: Callable[[Sequence[str]], Rows]) -> Pairs:
@@ -218,6 +230,14 @@ def _notes(study: Study) -> Iterator[str]:
     for name, found in study.prepared.targets.items():
         if found.dev_queries < 50:
             yield f"target {name}: {found.dev_queries} dev queries; below 50 the search sees little but noise"
+    yield from option_notes(study)
+    teacher = study.proxy.batch_teacher
+    if teacher is not None and teacher.kind == "cross-encoder":
+        documents = batch * (2 if study.proxy.negatives else 1)
+        yield (
+            f"proxy.batch_teacher is a cross-encoder: it scores up to {batch * documents:,} pairs of texts for each "
+            "new batch, before its trial can go on"
+        )
     if study.space.max_epochs is not None:
         high = dict(zip(study.names, study.bounds()[1].tolist(), strict=True))
         capped = [name for name in study.names if high[name] < study.space.cap.get(name, 1.0)]

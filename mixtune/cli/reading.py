@@ -15,6 +15,7 @@ from mixtune.errors import NotReady
 
 if TYPE_CHECKING:
     from mixtune.report.summary import Summary
+    from mixtune.space import Space
     from mixtune.store.base import Store, StudyRecord, TrialSummary
 
 
@@ -43,10 +44,10 @@ def ls(context: typer.Context, db: Db = None, as_json: AsJson = False) -> None:
 def show(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = False) -> None:
     """Show what a study has found so far.
 
-    Best recipe, baselines, test results and cost. Works while it runs.
+    What its signals say of each source, best recipe, baselines, test results and cost. Works while it runs.
     """
     from mixtune.report.document import document
-    from mixtune.report.tables import report
+    from mixtune.report.tables import panels_report, report
 
     url = database(db)
     with closing(parts_of(context).open_store(url)) as store:
@@ -62,6 +63,7 @@ def show(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = Fa
     if step := next_step(summary.state, name, url):
         console.print(step, markup=False, highlight=False, soft_wrap=True)
     console.print()
+    console.print(panels_report(summary), end="")
     console.print(report(summary))
 
 
@@ -76,11 +78,14 @@ def trials(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = 
 
     with closing(parts_of(context).open_store(database(db))) as store:
         lines = store.summaries(name)
-        names = store.study(name).study.names
+        study = store.study(name).study
+        names = study.names
         failed = [line.number for line in lines if line.state is TrialState.FAILED]
         errors = {number: store.attempts(name, number)[-1].error for number in failed}
+        measured = {trial.number: trial.measurement for trial in store.trials(name)} if as_json else {}
     if as_json:
-        print_json([_trial(line, errors) for line in lines])
+        remarks = {number: found.remarks for number, found in measured.items() if found is not None}
+        print_json([_trial(line, study.space, errors, remarks) for line in lines])
         return
     console = Console()
     console.print(trial_table(lines, names))
@@ -91,10 +96,11 @@ def trials(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = 
 def best(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = False) -> None:
     """Show the best recipe of a study.
 
-    Weights (shares of batches), kept shares and epochs, and whether it beats proportional sampling; --json adds
-    metrics with intervals.
+    Weights (shares of batches), kept shares, epochs, pruning and batching, and whether it beats proportional sampling;
+    --json adds metrics with intervals.
     """
     from mixtune.report.document import best_document
+    from mixtune.report.options import recipe_lines
     from mixtune.report.tables import recipe_table
 
     url = database(db)
@@ -111,6 +117,8 @@ def best(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = Fa
     console = Console()
     console.print(recipe_table(summary.study, summary.best.recipe))
     console.print()
+    for line in recipe_lines(summary.best.recipe):
+        console.print(line, markup=False, highlight=False)
     console.print(summary.answer, markup=False, highlight=False)
 
 
@@ -135,7 +143,11 @@ def _line(record: "StudyRecord") -> Json:
     }
 
 
-def _trial(line: "TrialSummary", errors: Mapping[int, str | None]) -> Json:
+def _trial(
+    line: "TrialSummary", space: "Space", errors: Mapping[int, str | None], remarks: Mapping[int, tuple[str, ...]]
+) -> Json:
+    from mixtune.report.options import recipe_document
+
     return {
         "number": line.number,
         "role": line.role.value,
@@ -145,10 +157,12 @@ def _trial(line: "TrialSummary", errors: Mapping[int, str | None]) -> Json:
         "attempt": line.attempt,
         "weights": dict(line.recipe.mixture),
         "pruning": dict(line.recipe.pruning.kept),
+        **recipe_document(space, line.recipe),
         "score": line.score,
         "cost_flops": line.cost_flops,
         "worker": {"node": line.node, "pid": line.pid},
         "started": line.started,
         "finished": line.finished,
         "error": errors.get(line.number),
+        "remarks": list(remarks.get(line.number, ())),
     }

@@ -116,6 +116,7 @@ def _require_unspent(store: "Store", study: "Study", budget: "Budget") -> None:
 def _drive(parts: Parts, store: "Store", record: "StudyRecord", url: str) -> None:
     """Run a study to its end, watched, and tell what came out."""
     from mixtune.cli.live import Output, watching
+    from mixtune.cli.optionnotes import held_line
     from mixtune.cli.reading import summary_of
     from mixtune.config import home
     from mixtune.report.tables import report
@@ -128,6 +129,8 @@ def _drive(parts: Parts, store: "Store", record: "StudyRecord", url: str) -> Non
         return
     place = home().ready()
     require_memory(record.study.budget.workers, parts.memory())
+    if line := held_line(record.study):
+        console.print(f"Note: {line}", markup=False, highlight=False)
     with watching(console, record, store.trials(name)) as listener:
         trainer = parts.trainer(place.cache)
         record = _patiently(

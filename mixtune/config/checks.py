@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import JsonValue as Json
+from pydantic import TypeAdapter
 
 from mixtune.config.locations import location_problems
+from mixtune.config.options import option_problems
 from mixtune.config.problems import Problem, dotted, unknown_name
 from mixtune.config.schema import (
     ProxyEntry,
@@ -16,6 +18,7 @@ from mixtune.config.schema import (
     StudyEntry,
     TargetEntry,
 )
+from mixtune.config.teaching import teaching_problems
 from mixtune.errors import ConfigError
 from mixtune.proxy import Proxy
 from mixtune.search import Search, Stopping
@@ -42,6 +45,8 @@ def cross_problems(entry: StudyEntry, sources: Sequence[str], folder: Path) -> I
         yield from _names_in_space(entry["space"], sources, weights)
         yield from _levels(entry["space"].get("keep", []))
         yield from _bounds(entry["space"], [name for name in sources if weights.get(name, 1.0) > 0])
+    yield from option_problems(entry)
+    yield from teaching_problems(entry)
     if "search" in entry:
         yield from _search(
             entry["search"], entry.get("sources", {}), complete=len(sources) == len(entry.get("sources", {}))
@@ -125,7 +130,7 @@ def _stopping(stopping: StoppingEntry, proxy: ProxyEntry, algorithm: Json) -> It
     searcher = SEARCHERS.get(algorithm) if isinstance(algorithm, str) else None
     if "first" in stopping and searcher is not None:
         try:
-            require_useful(Stopping(**stopping), Proxy(**proxy), searcher)
+            require_useful(Stopping(**stopping), TypeAdapter(Proxy).validate_python(proxy), searcher)
         except ConfigError as error:
             yield Problem(("stopping",), str(error))
 

@@ -51,6 +51,35 @@ Texts = Annotated[
     Annotated[Text, Tag("one")] | Annotated[Annotated[list[Text], Field(min_length=1)], Tag("many")],
     Discriminator(_count),
 ]
+Method = Literal["none", "dynamic", "infobatch"]
+Methods = Annotated[
+    Annotated[Method, Tag("one")] | Annotated[Annotated[list[Method], Field(min_length=1)], Tag("many")],
+    Discriminator(_count),
+]
+Strength = Annotated[float, Field(ge=1)]
+QueryEnd = Annotated[float, Field(ge=2)]
+CutoffEnd = Annotated[float, Field(gt=0, lt=1)]
+Strengths = Annotated[
+    Annotated[Strength, Tag("one")] | Annotated[Annotated[list[Strength], Field(min_length=1)], Tag("many")],
+    Discriminator(_count),
+]
+QueryEnds = Annotated[
+    Annotated[QueryEnd, Tag("one")] | Annotated[Annotated[list[QueryEnd], Field(min_length=1)], Tag("many")],
+    Discriminator(_count),
+]
+CutoffEnds = Annotated[
+    Annotated[CutoffEnd, Tag("one")] | Annotated[Annotated[list[CutoffEnd], Field(min_length=1)], Tag("many")],
+    Discriminator(_count),
+]
+Size = Annotated[int, Field(ge=0)]
+Sizes = Annotated[
+    Annotated[Size, Tag("one")] | Annotated[Annotated[list[Size], Field(min_length=1)], Tag("many")],
+    Discriminator(_count),
+]
+Counts = Annotated[
+    Annotated[Count, Tag("one")] | Annotated[Annotated[list[Count], Field(min_length=1)], Tag("many")],
+    Discriminator(_count),
+]
 Kind = Literal["beir", "csv", "docstrings", "hub", "jsonl", "parquet"]
 TaskKind = Literal["beir", "docstrings", "hub"]
 
@@ -112,6 +141,7 @@ class SourceEntry(TypedDict, total=False):
     prompts: PromptsEntry
     limit: Annotated[int, Field(ge=2)]
     corrupt: Share
+    mine: Annotated[int, Field(ge=0)]
     weight: NotNegative
 
 
@@ -131,6 +161,14 @@ class TargetEntry(TypedDict, total=False):
 
 
 @with_config(STRICT)
+class TeacherEntry(TypedDict):
+    """A model whose scores a loss learns from."""
+
+    model: Text
+    kind: Literal["cross-encoder", "sentence-transformer"]
+
+
+@with_config(STRICT)
 class ProxyEntry(TypedDict, total=False):
     """The short run that stands in for the real training."""
 
@@ -138,7 +176,9 @@ class ProxyEntry(TypedDict, total=False):
     steps: Count
     batch_size: Annotated[int, Field(ge=2)]
     learning_rate: Positive
-    loss: Literal["infonce", "margin-mse"]
+    loss: Literal["dual", "in-batch", "infonce", "margin-mse"]
+    teacher: TeacherEntry
+    batch_teacher: TeacherEntry
     negatives: Annotated[int, Field(ge=0)]
     temperature: Positive
     schedule: Literal["constant", "linear"]
@@ -159,6 +199,27 @@ class SpaceEntry(TypedDict, total=False):
     at_most: Count
     max_epochs: Positive
     keep: Keep
+
+
+@with_config(STRICT)
+class PruningEntry(TypedDict, total=False):
+    """Which pairs of a source are used during a run; of a list the search chooses one value."""
+
+    method: Methods
+    query_end: QueryEnds
+    cutoff_end: CutoffEnds
+    strength: Strengths
+    refresh: Annotated[int, Field(ge=0)]
+    least: Count
+
+
+@with_config(STRICT)
+class BatchingEntry(TypedDict, total=False):
+    """How the batches of a source are composed; of a list the search chooses one value."""
+
+    topics: Sizes
+    clusters: Count
+    margin_bins: Counts
 
 
 SearchEntry: TypeAlias = dict[str, Json]
@@ -210,6 +271,8 @@ class StudyEntry(TypedDict, total=False):
     sources: dict[Name, SourceEntry]
     targets: dict[Name, TargetEntry]
     space: SpaceEntry
+    pruning: PruningEntry
+    batching: BatchingEntry
     search: SearchEntry
     budget: BudgetEntry
     stopping: StoppingEntry

@@ -30,6 +30,7 @@ ALLOWED = {
     "greater_than": "a number above {gt}",
     "greater_than_equal": "a number of at least {ge}",
     "less_than_equal": "a number of at most {le}",
+    "less_than": "a number below {lt}",
     "literal_error": "{expected}",
     "too_short": "at least one item",
     "value_error": "{error}",

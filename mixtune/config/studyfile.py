@@ -6,8 +6,9 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from mixtune.config.checks import cross_problems
+from mixtune.config.options import option_parts
 from mixtune.config.problems import refusal
-from mixtune.config.schema import KINDS, ColumnsEntry, SourceEntry, SpaceEntry, StudyEntry, TargetEntry
+from mixtune.config.schema import KINDS, ColumnsEntry, SourceEntry, StudyEntry, TargetEntry
 from mixtune.config.shape import shape
 from mixtune.config.tree import read_tree
 from mixtune.proxy import Final, Proxy
@@ -53,8 +54,8 @@ def _study(entry: StudyEntry, folder: Path) -> Study:
         targets=tuple(_target(name, each, folder) for name, each in entry["targets"].items()),
         search=Search(str(entry["search"]["algorithm"]), settings),
         budget=Budget(**entry["budget"]),
-        proxy=Proxy(**entry.get("proxy", {})),
-        space=_space(entry.get("space", {}), [source.name for source in sources if source.weight != 0]),
+        proxy=TypeAdapter(Proxy).validate_python(entry.get("proxy", {})),
+        space=_space(entry, [source.name for source in sources if source.weight != 0]),
         objective=Objective(**entry.get("objective", {})),
         final=Final(**entry.get("final", {})),
     )
@@ -98,13 +99,14 @@ def _location(entry: SourceEntry | TargetEntry, folder: Path) -> str | list[str]
     return given if entry["kind"] == "hub" and not Path(paths[0]).is_dir() else paths[0]
 
 
-def _space(entry: SpaceEntry, usable: list[str]) -> Space:
+def _space(entry: StudyEntry, usable: list[str]) -> Space:
     """A bound or a list that is given once holds for every source; a list of keep levels is then one choice for all."""
-    given: dict[str, object] = {}
+    space = entry.get("space", {})
+    given = option_parts(entry.get("pruning", {}), entry.get("batching", {}))
     for key in ("floor", "cap"):
-        bound = entry.get(key, {})
+        bound = space.get(key, {})
         given[key] = bound if isinstance(bound, dict) else dict.fromkeys(usable, bound)
-    keep = entry.get("keep", {})
+    keep = space.get("keep", {})
     given["levels" if isinstance(keep, dict) else "shared_levels"] = keep
-    given |= {key: entry[key] for key in ("mapping", "must_include", "at_most", "max_epochs") if key in entry}
+    given |= {key: space[key] for key in ("mapping", "must_include", "at_most", "max_epochs") if key in space}
     return TypeAdapter(Space).validate_python(given)

@@ -3,18 +3,22 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from mixtune.errors import ConfigError, ExportError
 from mixtune.export.base import ExportRequest, write_files
 from mixtune.mixture_file import (
+    BatchingEntry,
     FinalBudget,
     MetricEntry,
     MixtureFile,
     Prior,
+    ScheduleEntry,
     SourceEntry,
     read_mixture,
     source_uri,
 )
+from mixtune.pruning import Pruning, Schedule
 from mixtune.source import Source, SourceFacts
 
 
@@ -36,11 +40,12 @@ def mixture_of(request: ExportRequest) -> MixtureFile:
     epochs = study.epochs(recipe)
     facts = study.prepared.sources
     named = {source.name: source for source in study.sources}
-    expert = study.expert()
+    expert, pruning, batching = study.expert(), recipe.pruning, recipe.batching
     return MixtureFile(
         schema="mixtune/mixture/1",
         study=study.name,
         trial=request.trial,
+        unit="loss" if batching.mixed else "batches",
         budget=FinalBudget(
             steps=study.final.steps,
             batch_size=study.final.batch_size or study.proxy.batch_size,
@@ -62,7 +67,11 @@ def mixture_of(request: ExportRequest) -> MixtureFile:
             )
             for index, name in enumerate(study.names)
         ),
-        pruning="static" if recipe.pruning.kept else "none",
+        pruning=_method(pruning),
+        schedule=_schedule(pruning.schedule),
+        keep_least=pruning.least,
+        batch_policy="mixed" if batching.mixed else "topics" if batching.topics else "random",
+        batching=BatchingEntry(topics=batching.topics, clusters=batching.clusters, margin_bins=batching.margin_bins),
         negatives=study.proxy.negatives,
         precision=study.proxy.precision,
         prior=Prior(
@@ -77,6 +86,24 @@ def mixture_of(request: ExportRequest) -> MixtureFile:
         ),
         versions=dict(request.versions),
         created=datetime.fromtimestamp(request.created, UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _method(pruning: Pruning) -> Literal["none", "static", "dynamic", "infobatch"]:
+    """What decides which pairs are used: a schedule, if there is one, works on what static pruning leaves."""
+    if pruning.schedule is not None:
+        return "dynamic" if pruning.schedule.method == "dynamic" else "infobatch"
+    return "static" if pruning.kept else "none"
+
+
+def _schedule(schedule: Schedule | None) -> ScheduleEntry | None:
+    if schedule is None or schedule.method != "dynamic":
+        return None
+    return ScheduleEntry(
+        query_end=schedule.query_end,
+        cutoff_end=schedule.cutoff_end,
+        strength=schedule.strength,
+        refresh=schedule.refresh,
     )
 
 

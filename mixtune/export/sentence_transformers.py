@@ -6,6 +6,7 @@ from string import Template
 from mixtune.errors import ExportError
 from mixtune.export.base import ExportRequest, write_files
 from mixtune.export.mixture import check_ours, mixture_of
+from mixtune.proxy import Proxy
 
 MIXTURE_NAME = "mixture.json"
 SCRIPT_NAME = "train.py"
@@ -19,12 +20,13 @@ _SCRIPT = Template('''\
 Written by `mixtune export`; exporting to this folder again overwrites the script. Needs mixtune and
 sentence-transformers[train]. Weights are shares of batches: every batch comes from one source. Sources with hard
 negatives bring as many to each pair as the mixture file says; what rows lack, and weights of rows, which no loss here
-knows, are said in print and in receipt.json. One process; for several, see the docstring of
-mixtune.training.batches.RecipeBatchSampler.
+knows, are said in print and in receipt.json, and so is what a sampler cannot carry over of the recipe (pruning
+schedules, topics). One process; for several, see the docstring of mixtune.training.batches.RecipeBatchSampler.
 """
 
 import argparse
 import json
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -35,6 +37,7 @@ from mixtune.config.home import home
 from mixtune.mixture_file import SourceEntry, read_mixture, source_at
 from mixtune.training.batches import sampler_from, trained_on
 from mixtune.training.data import read_source
+from mixtune.training.mining import mined
 from mixtune.training.models import autocast_dtype, load, resolve
 from mixtune.training.triplets import triplets_of
 from mixtune.trial import Drawn
@@ -51,13 +54,21 @@ TEMPERATURE = $temperature
 MAX_LENGTH = $max_length
 LEARNING_RATE = $learning_rate
 SEED = $seed
+NOT_CARRIED_OVER = ($lost)
+"""What the study's runs did, and neither sentence-transformers' losses nor its samplers do."""
 
 
 def examples(entry: SourceEntry, negatives: int, model: SentenceTransformer) -> tuple[Dataset, list[str]]:
     """Read a source (with static pruning, the pairs that the base model finds most similar), and what to know of it."""
-    text = read_source(source_at(entry.name, entry.uri), home().cache)
+    source = source_at(entry.name, entry.uri)
+    text = read_source(source, home().cache)
     if text.sha256 != entry.sha256:
         raise SystemExit(f"source {entry.name} at {entry.uri} is not what the study read (sha256 in {MIXTURE})")
+    if source.mine and not text.negatives:
+        texts = list(dict.fromkeys((*text.queries, *text.documents)))
+        rows = dict(zip(texts, range(len(texts)), strict=True))
+        queries, documents = (np.array([rows[each] for each in side]) for side in (text.queries, text.documents))
+        text = mined(text, queries, documents, model.encode(texts, normalize_embeddings=True), source.mine)
     found = triplets_of(text, negatives, scored=$scored)
     dataset = Dataset.from_dict(found.columns)
     if entry.kept < 1:
@@ -86,6 +97,10 @@ def main() -> None:
         print(f"source {name}: columns {', '.join(dataset.column_names)}")
         for note in notes:
             print(f"warning: source {name}: {note}")
+    for lost in NOT_CARRIED_OVER:
+        print(f"warning: not carried over: {lost}")
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # they are among these
+        sampler = sampler_from(MIXTURE)
     bf16 = autocast_dtype(mixture.precision) is not None
     print(f"precision: {'bf16' if bf16 else 'fp32'} (the mixture file says {mixture.precision})")
     arguments = SentenceTransformerTrainingArguments(
@@ -97,7 +112,7 @@ def main() -> None:
         seed=SEED,
         bf16=bf16,
         use_cpu=not torch.accelerator.is_available(),
-        multi_dataset_batch_sampler=sampler_from(MIXTURE),
+        multi_dataset_batch_sampler=sampler,
         dataloader_pin_memory=torch.accelerator.is_available(),
         report_to="none",
     )
@@ -117,7 +132,8 @@ def main() -> None:
         drawn = receipt[entry.name]
         share = drawn.batches / batches
         print(f"{entry.name:<32}{entry.weight:>12.4f}{share:>12.4f}{drawn.batches:>10}{drawn.epochs:>10.2f}")
-    record = {name: asdict(drawn) | {"notes": read[name][1]} for name, drawn in receipt.items()}
+    missing = [f"not carried over: {lost}" for lost in NOT_CARRIED_OVER]
+    record = {name: asdict(drawn) | {"notes": [*missing, *read[name][1]]} for name, drawn in receipt.items()}
     (options.output / "receipt.json").write_text(json.dumps(record, indent=2) + "\\n")
 
 
@@ -139,7 +155,33 @@ _MARGIN_MSE = {
     "scored": "True",
 }
 _BY_LOSS = {"infonce": _INFONCE, "margin-mse": _MARGIN_MSE}
-"""What the script says otherwise for each loss of a study's proxy."""
+"""What the script says otherwise for each loss that sentence-transformers has."""
+
+
+def loss_of(proxy: Proxy) -> tuple[str, str | None]:
+    """The script's loss in place of the study's, and what is lost by it (None: nothing).
+
+    Losses of an in-batch teacher exist nowhere else, and teacher scores that the study computed are not in the data.
+    """
+    scored = proxy.loss in ("dual", "margin-mse") and proxy.teacher is None
+    loss = "margin-mse" if scored else "infonce"
+    if loss != proxy.loss:
+        lack = "its in-batch teacher" if scored or proxy.loss == "in-batch" else "its teacher's scores"
+        return loss, f"loss {proxy.loss} for want of {lack} (the script trains with {loss})"
+    if proxy.loss == "infonce" and proxy.batch_teacher is not None:
+        return loss, "what proxy.batch_teacher says is no negative (every other document of a batch is one)"
+    return loss, None
+
+
+def lost_of(request: ExportRequest) -> tuple[str, ...]:
+    """What the script does not carry over of the study's runs, in words.
+
+    Raises:
+        DataError: the study is not prepared.
+        ExportError: the recipe is not one of this study.
+    """
+    _, lost = loss_of(request.study.proxy)
+    return (*mixture_of(request).beyond_sampling, *([] if lost is None else [lost]))
 
 
 def script_of(request: ExportRequest) -> str:
@@ -147,16 +189,18 @@ def script_of(request: ExportRequest) -> str:
 
     The script trains the whole model. Its learning rate is the study's where the proxy trained the whole model too,
     else FULL_RATE; warm-up over a tenth of the steps and linear decay are ours. Its loss is the study's, each with the
-    proxy's temperature: `infonce` is MultipleNegativesRankingLoss, `margin-mse` MarginMSELoss on teacher scores.
+    proxy's temperature: `infonce` is MultipleNegativesRankingLoss, `margin-mse` MarginMSELoss on teacher scores; see
+    loss_of for the others.
     """
-    proxy = request.study.proxy
+    proxy, lost = request.study.proxy, lost_of(request)
     return _SCRIPT.substitute(
         model=_quoted(request.study.model),
         temperature=repr(proxy.temperature),
         max_length=proxy.max_length,
         learning_rate=repr(proxy.rate if proxy.trainable == "all" else FULL_RATE),
         seed=request.study.seed,
-        **_BY_LOSS[proxy.loss],
+        lost="".join(f"\n    {_quoted(each)}," for each in lost) + ("\n" if lost else ""),
+        **_BY_LOSS[loss_of(proxy)[0]],
     )
 
 

@@ -4,6 +4,8 @@ from pydantic import JsonValue as Json
 
 from mixtune.recipe import Recipe
 from mixtune.report.judged import Judged
+from mixtune.report.options import recipe_document, space_document
+from mixtune.report.panels import panel_document
 from mixtune.report.summary import Best, Summary
 from mixtune.study import Study
 from mixtune.trial import Metrics, TrialState
@@ -29,6 +31,8 @@ def document(summary: Summary) -> dict[str, Json]:
             "search_flops": costs.search,
             "search_runs": costs.runs,
             "search_seconds": costs.search_seconds,
+            "search_parts_flops": dict(costs.parts),
+            "reference_flops": costs.reference,
             "judging_flops": costs.judging,
             "judging_seconds": costs.judging_seconds,
             "preparation_flops": costs.preparation,
@@ -42,6 +46,7 @@ def document(summary: Summary) -> dict[str, Json]:
         "model": study.model,
         "proxy": study.proxy.trainable,
         "weights_unit": "batches",
+        "options": space_document(study.space),
         "preparation": _preparation(study),
         "base_model": None if summary.base_model is None else _metrics(summary.base_model),
         "best": None if summary.best is None else best_document(study, summary.best),
@@ -59,11 +64,12 @@ def document(summary: Summary) -> dict[str, Json]:
             for name, each in summary.comparisons.items()
         },
         "answer": summary.answer,
+        "panels": panel_document(study, summary.panels),
     }
 
 
 def best_document(study: Study, best: Best) -> dict[str, Json]:
-    """The recommended recipe: its trial, weights, kept shares, metrics, and epochs at the final budget."""
+    """The recommended recipe: its trial, weights, kept shares, options, metrics, and epochs at the final budget."""
     epochs: dict[str, Json] = {**best.epochs}
     return {"trial": best.trial, **_recipe(study, best.recipe), **_metrics(best.judged), "epochs": epochs}
 
@@ -89,6 +95,7 @@ def _recipe(study: Study, recipe: Recipe | None) -> dict[str, Json]:
     return {
         "weights": {name: recipe.mixture.get(name, 0.0) for name in study.names},
         "pruning": {name: recipe.pruning.share(name) for name in study.names},
+        **recipe_document(study.space, recipe),
     }
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Protocol
 
@@ -10,8 +10,9 @@ from mixtune.errors import SearchExhausted
 from mixtune.recipe import Recipe
 from mixtune.report.intervals import Interval
 from mixtune.report.judged import Judged
+from mixtune.report.panels import Panels, panels
 from mixtune.study import Study, StudyState
-from mixtune.trial import CHARGED, VISIBLE, Role, Scores, Trial, TrialState
+from mixtune.trial import CHARGED, VISIBLE, Cost, Role, Scores, Trial, TrialState
 
 
 class Record(Protocol):
@@ -90,7 +91,8 @@ class Costs:
     """Floating-point operations. search is what the search is charged; the others are lines of their own.
 
     runs is the search in units of one fresh full-length run, None before preparation. seconds are wall seconds of
-    trials added up, which overlap where several workers run.
+    trials added up, which overlap where several workers run. parts holds what the search spent on what, by the names
+    of Cost, and reference what its reference runs are of it.
     """
 
     search: float
@@ -100,6 +102,8 @@ class Costs:
     search_seconds: float
     judging_seconds: float
     preparation_seconds: float
+    parts: Mapping[str, float] = field(default_factory=dict)
+    reference: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,7 @@ class Best:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Everything that is told about a study. spared is None where early stopping is off."""
+    """Everything that is told about a study. spared is None where early stopping is off, panels tell of the search."""
 
     study: Study
     state: StudyState
@@ -137,6 +141,7 @@ class Summary:
     best: Best | None
     comparisons: Mapping[str, Comparison]
     spared: Spared | None = None
+    panels: Panels = field(default_factory=Panels)
 
     @property
     def answer(self) -> str:
@@ -182,6 +187,7 @@ def summarise(
         best=best,
         comparisons={} if best is None else {name: _compared(study, best, name, it) for name, it in baselines.items()},
         spared=_spared(trials) if study.stopping is not None else None,
+        panels=panels(study, trials, None if best is None else best.recipe),
     )
 
 
@@ -222,12 +228,15 @@ def _compared(study: Study, best: Best, name: str, baseline: Judged) -> Comparis
 
 
 def _costs(study: Study, trials: Sequence[Trial]) -> Costs:
-    def spent(charged: bool) -> tuple[float, float]:
-        costs = [trial.measurement.cost for trial in trials if trial.measurement and (trial.role in CHARGED) is charged]
+    charged = [trial.measurement.cost for trial in trials if trial.measurement and trial.role in CHARGED]
+    others = [trial.measurement.cost for trial in trials if trial.measurement and trial.role not in CHARGED]
+    references = [trial.measurement.cost for trial in trials if trial.measurement and trial.role is Role.REFERENCE]
+
+    def spent(costs: Sequence[Cost]) -> tuple[float, float]:
         return sum(cost.flops for cost in costs), sum(cost.seconds for cost in costs)
 
-    search, search_seconds = spent(True)
-    judging, judging_seconds = spent(False)
+    (search, search_seconds), (judging, judging_seconds) = spent(charged), spent(others)
+    parts = {each.name: sum(getattr(cost, each.name) for cost in charged) for each in fields(Cost)}
     prepared = study.preparation
     return Costs(
         search=search,
@@ -237,6 +246,8 @@ def _costs(study: Study, trials: Sequence[Trial]) -> Costs:
         search_seconds=search_seconds,
         judging_seconds=judging_seconds,
         preparation_seconds=prepared.seconds if prepared else 0.0,
+        parts={name: flops for name, flops in parts.items() if name != "seconds" and flops > 0},
+        reference=spent(references)[0],
     )
 
 

@@ -10,6 +10,9 @@ from rich.text import Text
 from mixtune.recipe import Recipe
 from mixtune.report.intervals import Interval
 from mixtune.report.judged import Judged
+from mixtune.report.options import recipe_lines
+from mixtune.report.panels import panel_sheets
+from mixtune.report.sheet import Sheet
 from mixtune.report.summary import Summary, Verdict
 from mixtune.study import Study
 
@@ -17,6 +20,9 @@ SHOWN = ("ndcg@10", "recall@20")
 """Test metrics that are always shown; the objective's joins them."""
 
 COLOURS = {Verdict.YES: "green", Verdict.NO: "red", Verdict.NO_WINNER: "yellow"}
+
+SPENT = {"train": "training", "probe": "signals"}
+"""Parts of a cost whose names are not words for people; signals are probes and gradients."""
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
@@ -28,10 +34,12 @@ BAR = 8
 
 
 def report(summary: Summary) -> Group:
-    """The whole report of a study: best recipe, test results, the answer, and what it cost."""
+    """The report of a study: best recipe, test results, the answer, and what it cost."""
     parts: list[RenderableType] = []
     if summary.best is not None:
         parts += [recipe_table(summary.study, summary.best.recipe), Text("")]
+        if lines := [Text(line) for line in recipe_lines(summary.best.recipe)]:
+            parts += [*lines, Text("")]
     parts.extend(test_tables(summary))
     parts.extend(Text(line) for line in outside_lines(summary))
     answer = summary.comparisons.get("proportional")
@@ -43,6 +51,14 @@ def report(summary: Summary) -> Group:
     parts.append(Text(""))
     parts.extend(Text(line) for line in cost_lines(summary))
     parts.extend(Text(line) for line in corpus_lines(summary.study))
+    return Group(*parts)
+
+
+def panels_report(summary: Summary) -> Group:
+    """What a study's trials say beside scores: one panel for each thing that the study has, with a line between."""
+    parts: list[RenderableType] = []
+    for sheet in panel_sheets(summary.study, summary.panels):
+        parts += [*_sheet_parts(sheet), Text("")]
     return Group(*parts)
 
 
@@ -108,6 +124,11 @@ def cost_lines(summary: Summary) -> Iterator[str]:
     costs = summary.costs
     runs = "" if costs.runs is None else f", as much as {costs.runs:.2f} fresh runs"
     yield f"Search       {flops(costs.search)}{runs}, {duration(costs.search_seconds)} of trials"
+    if len(costs.parts) > 1:
+        spent = (f"{SPENT.get(name, name)} {flops(cost)}" for name, cost in costs.parts.items())
+        yield f"  on what    {', '.join(spent)}"
+    if costs.reference:
+        yield f"  of which   {flops(costs.reference)} in reference runs"
     if summary.spared is not None:
         spared = summary.spared
         yield (
@@ -193,6 +214,21 @@ def add_columns(table: Table, *, left: Sequence[str] = (), right: Sequence[str] 
         table.add_column(name, overflow="fold")
     for name in right:
         table.add_column(name, justify="right", no_wrap=True)
+
+
+def _sheet_parts(sheet: Sheet) -> Iterator[RenderableType]:
+    """A panel for a terminal: its table, if it has rows, and the lines below."""
+    if sheet.rows:
+        table = plain_table(sheet.title)
+        add_columns(table, left=sheet.left, right=sheet.right)
+        for row in sheet.rows:
+            table.add_row(*row)
+        if sheet.caption:
+            add_caption(table, sheet.caption)
+        yield table
+    else:
+        yield Text(sheet.title, style="bold")
+    yield from (Text(line) for line in sheet.lines)
 
 
 def _at(found: Mapping[str, Mapping[str, Interval]], target: str, metric: str) -> Interval | None:

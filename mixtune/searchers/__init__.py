@@ -12,22 +12,36 @@ from mixtune.searchers.base import FoldSearcher, Searcher
 from mixtune.searchers.baselines import Expert, Proportional, Temperature, Uniform, baseline_recipes
 from mixtune.searchers.blackbox import Random
 from mixtune.searchers.cmaes import CMAES
+from mixtune.searchers.crisp import CRISP
+from mixtune.searchers.doge import DoGESearch
+from mixtune.searchers.doremi import DoReMiSearch
 from mixtune.searchers.infdds import InfDDS
+from mixtune.searchers.multidds import MultiDDS
 from mixtune.searchers.neighbours import Neighbours
 from mixtune.searchers.optuna import GP, TPE
 from mixtune.searchers.qmc import QMC
+from mixtune.searchers.regmix import RegMix
+from mixtune.searchers.scout import Scout
+from mixtune.searchers.tdro import TDROSearch
 
 __all__ = ["SEARCHERS", "FoldSearcher", "InfDDS", "Searcher", "baseline_recipes", "make"]
 
 _ALL: tuple[type[Searcher], ...] = (
     CMAES,
+    CRISP,
+    DoGESearch,
+    DoReMiSearch,
     Expert,
     GP,
     InfDDS,
+    MultiDDS,
     Neighbours,
     Proportional,
     QMC,
     Random,
+    Scout,
+    RegMix,
+    TDROSearch,
     Temperature,
     TPE,
     Uniform,

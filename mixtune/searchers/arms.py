@@ -48,7 +48,8 @@ def eligible_arms(study: Study, arms: Sequence[Arm]) -> tuple[str, ...]:
     fixed, rows = pruning_at(study), study.rows
     _, high = study.bounds(fixed)
     cap = dict(zip(study.names, high.tolist(), strict=True))
-    kept = {arm: fixed if arm.level is None else Pruning({arm.source: arm.level}) for arm in arms}
+    guard = study.space.keep_least
+    kept = {arm: fixed if arm.level is None else Pruning({arm.source: arm.level}, least=guard) for arm in arms}
     return tuple(arm.name for arm in arms if cap[arm.source] > 0 and kept[arm].rows(arm.source, rows[arm.source]) > 1)
 
 

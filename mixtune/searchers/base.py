@@ -26,11 +26,13 @@ class Searcher(ABC):
     chain: proposals continue each other, so the recommendation is run fresh before it is judged.
     needs: names of the Measurement fields that it reads; checked against what the trainer provides.
     stoppable: its proposals are fresh runs that compete, and it knows what to make of one that was ended early.
+    chooses_options: it chooses among what Space.choices leaves open; others hold the first value of each.
     """
 
     name: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset({"score"})
     stoppable: ClassVar[bool] = False
+    chooses_options: ClassVar[bool] = False
 
     @abstractmethod
     def suggest(self, study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Proposal:

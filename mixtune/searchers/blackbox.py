@@ -58,6 +58,7 @@ class BlackBox(Searcher):
     """
 
     stoppable: ClassVar[bool] = True
+    chooses_options: ClassVar[bool] = True
     prior: Literal["proportional", "uniform", "expert", "none"]
 
     @abstractmethod
@@ -95,14 +96,23 @@ class BlackBox(Searcher):
         Raises:
             SearchExhausted: no search trial is complete with a score.
         """
-        scores: dict[Recipe, list[float]] = {}
-        for trial in trials:
-            value = score_of(trial)
-            if trial.role is Role.SEARCH and value is not None:
-                scores.setdefault(trial.proposal.recipe, []).append(value)
-        if not scores:
-            raise SearchExhausted(f"{self.name} has no complete trial with a score yet: let at least one finish")
-        return max(scores, key=lambda recipe: float(np.mean(scores[recipe])))
+        return best_scored(self.name, trials)
+
+
+def best_scored(name: str, trials: Sequence[Trial]) -> Recipe:
+    """The recipe of the search trials with the best dev score; equal recipes count with their mean.
+
+    Raises:
+        SearchExhausted: no search trial is complete with a score; `name` is the searcher that says so.
+    """
+    scores: dict[Recipe, list[float]] = {}
+    for trial in trials:
+        value = score_of(trial)
+        if trial.role is Role.SEARCH and value is not None:
+            scores.setdefault(trial.proposal.recipe, []).append(value)
+    if not scores:
+        raise SearchExhausted(f"{name} has no complete trial with a score yet: let at least one finish")
+    return max(scores, key=lambda recipe: float(np.mean(scores[recipe])))
 
 
 def score_of(trial: Trial) -> float | None:

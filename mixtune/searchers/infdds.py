@@ -9,21 +9,12 @@ import numpy.typing as npt
 from pydantic import Field
 
 from mixtune.errors import SearchExhausted
-from mixtune.policies import (
-    clarity,
-    exponential,
-    faded,
-    kl,
-    reinforce_expected,
-    reinforce_sum,
-    running_error,
-    running_mean,
-    standardise,
-)
-from mixtune.recipe import FloatArray, Mixture, Recipe
-from mixtune.searchers.arms import Arm, arms_of, eligible_arms, per_source, pruning_of, shares
+from mixtune.policies import clarity, exponential, faded, kl, reinforce_expected, reinforce_sum
+from mixtune.recipe import FloatArray, Recipe
+from mixtune.searchers.arms import shares
 from mixtune.searchers.base import FoldSearcher
 from mixtune.searchers.chain import Chain, left_after, next_arms, notes_of
+from mixtune.searchers.influences import finite, first_chain, learnt, overlap_of, recipe_of
 from mixtune.searchers.keep import require_room
 from mixtune.searchers.prior import Prior, prior_mixture
 from mixtune.study import Study
@@ -60,6 +51,9 @@ class InfDDS(FoldSearcher[Chain]):
       per target with one positive each, the other positives and `negatives` sampled documents, drawn anew in each
       round, so that running means average over them (queries None: on all of it, with all positives). Progress is
       scored in every `score_every`-th round only: no policy reads it.
+    - measure `loss` is that fall of the dev loss, `rank` the rise of nDCG on the same queries and documents. splits
+      above 1 divide the dev queries once and for all into so many parts, which the rounds take in turn: parts can be
+      held against each other, and what one of them alone says does not last.
     - reptile `linear` weighs merged steps by influence, `softmax` by exp(influence / T), where T is the spread of the
       influences in earlier rounds (in the first round the trainer's own).
 
@@ -85,8 +79,10 @@ class InfDDS(FoldSearcher[Chain]):
     steps: Annotated[int, Field(ge=0)] = 10
     reptile: Literal["linear", "softmax"] = "linear"
     epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    measure: Literal["loss", "rank"] = "loss"
     queries: Annotated[int, Field(ge=2)] | None = 48
     negatives: Annotated[int, Field(ge=0)] = 48
+    splits: Annotated[int, Field(ge=1)] = 1
     score_every: Annotated[int, Field(ge=1)] = 10
 
     def start(self, study: Study) -> Chain:
@@ -95,21 +91,7 @@ class InfDDS(FoldSearcher[Chain]):
         Raises:
             ConfigError: the prior is `expert` and the study has no expert weights.
         """
-        arms, targets = arms_of(study), len(study.targets)
-        count, eligible = len(arms), eligible_arms(study, arms)
-        prior = prior_mixture(study, self.prior)
-        log_prior = np.log(shares(arms) * [prior[arm.source] for arm in arms])
-        return Chain(
-            arms=arms,
-            log_prior=log_prior,
-            eligible=eligible,
-            left=frozenset(eligible),
-            psi=log_prior,
-            influence=np.zeros((count, targets)),
-            error=np.zeros((count, targets)),
-            visits=np.zeros(count),
-            z=np.zeros(count),
-        )
+        return first_chain(study, prior_mixture(study, self.prior))
 
     def update(self, state: Chain, study: Study, trial: Trial) -> Chain:
         """Take in one finished trial; all but rounds are passed over."""
@@ -131,33 +113,21 @@ class InfDDS(FoldSearcher[Chain]):
 
     def _learn(self, state: Chain, study: Study, seen: Mapping[str, Influence], overlap: FloatArray) -> Chain:
         """Take in a round's finite influences; overlap, shape (N,), is what its dev queries share with others'."""
+        state = learnt(state, study, seen, overlap=overlap, rate=self.rate, measure=self.measure)
         position = {arm.name: index for index, arm in enumerate(state.arms)}
-        targets = [target.name for target in study.targets]
-        probed = np.array([position[name] for name in seen])
-        first = state.visits[probed, None] == 0
-        gain = np.array([[x.per_target.get(t, x.value or 0.0) for t in targets] for x in seen.values()])
-        noise = np.array([[x.per_target_error.get(t, x.error or 0.0) for t in targets] for x in seen.values()])
-        influence, error, visits = state.influence.copy(), state.error.copy(), state.visits.copy()
-        influence[probed] = running_mean(influence[probed], gain, first=first, rate=self.rate)
-        error[probed] = running_error(error[probed], noise, first=first, overlap=overlap, rate=self.rate)
-        visits[probed] += 1
-
-        known, z = visits > 0, np.zeros(len(visits))
-        z[known] = standardise(influence[known], error[known], study.target_weights())
+        probed, known = np.array([position[name] for name in seen]), state.visits > 0
         value = np.array([x.value for x in seen.values()], dtype=float)
         everything = all(known[position[name]] for name in state.eligible)
-        clear = clarity(influence[known], error[known], study.target_weights()) if everything else 0.0
+        clear = clarity(state.influence[known], state.error[known], study.target_weights()) if everything else 0.0
         part = shares(state.arms)  # a source's prior fades, not that of its arms: of more levels it weighs no more
         prior = part * faded(np.exp(state.log_prior) / part, self.fade * clear)
-        psi, skipped = self._step(state, prior, z, probed, value)
+        psi, skipped = self._step(state, prior, state.z, probed, value)
 
         spread = state.spread
         if len(value) > 1:
             now = max(float(value.std()), float(np.sqrt(np.mean([(x.error or 0.0) ** 2 for x in seen.values()]))))
             spread = now if spread is None else spread + self.rate * (now - spread)
-        return replace(
-            state, influence=influence, error=error, visits=visits, z=z, psi=psi, spread=spread, skipped=skipped
-        )
+        return replace(state, psi=psi, spread=spread, skipped=skipped)
 
     def _step(
         self, state: Chain, prior: FloatArray, z: FloatArray, probed: npt.NDArray[np.int64], value: FloatArray
@@ -186,7 +156,7 @@ class InfDDS(FoldSearcher[Chain]):
             ValueError: the bounds leave no mixture, or would leave none at the lowest keep levels.
         """
         if not state.eligible:
-            raise SearchExhausted("infdds can probe no source: it needs one with at least 2 pairs and a cap above 0")
+            raise SearchExhausted("no source can be probed: this needs one with at least 2 pairs and a cap above 0")
         if not state.rounds:
             require_room(study)
         wanted = min(self.probes or DEFAULT_PROBES, len(state.eligible))
@@ -213,6 +183,8 @@ class InfDDS(FoldSearcher[Chain]):
             levels=levels if any(level is not None for level in levels) else (),
             queries=self.queries,
             negatives=self.negatives if self.queries is not None else 0,
+            split=state.rounds % self.splits,
+            splits=self.splits,
         )
 
     def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:
@@ -229,23 +201,3 @@ class InfDDS(FoldSearcher[Chain]):
         if not path:
             raise SearchExhausted("infdds has no complete round yet: let at least one finish")
         return recipe_of(study, state.arms, np.mean(path[len(path) // 2 :], axis=0))
-
-
-def recipe_of(study: Study, arms: Sequence[Arm], weights: FloatArray) -> Recipe:
-    """The recipe of weights over arms, shape (A,), brought into the study's space."""
-    mixture = Mixture.normalised(per_source(study, arms, weights))
-    return study.recipe(mixture, pruning_of(study, arms, weights))
-
-
-def overlap_of(study: Study, queries: int | None) -> FloatArray:
-    """Per target, the share of a round's dev queries that another round is expected to draw too, shape (N,)."""
-    facts = [study.prepared.targets.get(target.name) for target in study.targets]
-    known = [found.signal_queries if found is not None else 0 for found in facts]
-    return np.array([1.0 if queries is None else min(1.0, queries / max(1, count)) for count in known])
-
-
-def finite(influence: Influence) -> bool:
-    """Whether a source's influence came out as numbers."""
-    errors = (influence.error or 0.0, *influence.per_target_error.values())
-    values = (influence.value, *errors, *influence.per_target.values())
-    return all(value is not None and bool(np.isfinite(value)) for value in values)

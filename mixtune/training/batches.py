@@ -1,5 +1,6 @@
 """The sampler for users' own trainers: sentence-transformers batches that follow a recipe, with a receipt."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -180,7 +181,7 @@ def sampler_from(
     """The sampler of a mixture file, as `multi_dataset_batch_sampler` takes it.
 
     Every source must have as many usable rows as the file says it keeps: either its dataset holds the kept rows only,
-    or rows names them.
+    or rows names them. A pruning schedule and topics are not in it: a UserWarning says what is left out, if anything.
 
     Args:
         path: the mixture file. It is read now; the result does not depend on it any more.
@@ -193,6 +194,8 @@ def sampler_from(
         ValueError: a name that the file does not know, or a source with weight that is not named.
     """
     file = read_mixture(path)
+    for lost in file.beyond_sampling:
+        warnings.warn(f"not carried over from {str(path)!r}: {lost}", stacklevel=2)
     chosen = tuple(names) if names is not None else tuple(source.name for source in file.drawn)
     known = [source.name for source in file.sources]
     unknown = sorted(set(chosen) - set(known))

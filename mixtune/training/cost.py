@@ -9,10 +9,14 @@ from mixtune.sampler import RecipeDraw
 from mixtune.source import SourceFacts
 from mixtune.study import Study
 from mixtune.training.devloss import DevPool
+from mixtune.training.embedder import Embedder, Features
 from mixtune.training.encodings import distinct
-from mixtune.training.prepared import Prepared, PreparedTarget, Split
-from mixtune.training.proxy import Embedder, Features, open_proxy
+from mixtune.training.mixed import NEGATIVES, mixed_step
+from mixtune.training.own_negatives import OwnNegatives
+from mixtune.training.prepared import Pairs, Prepared, PreparedTarget, Split
+from mixtune.training.proxy import ProxyModel, open_proxy
 from mixtune.training.step import step_of
+from mixtune.training.teachers import NO_TEACHING, Teaching
 from mixtune.training.walk import Taken
 
 SAMPLED_STEPS = 1000
@@ -35,16 +39,24 @@ def judging_flops(model: Embedder, targets: Collection[PreparedTarget]) -> float
     return model.encode_flops(tested[~np.isin(tested, held)]) + products
 
 
-def fresh_run_flops(study: Study, facts: Mapping[str, SourceFacts], prepared: Prepared, table: Features) -> float:
+def fresh_run_flops(
+    study: Study,
+    facts: Mapping[str, SourceFacts],
+    prepared: Prepared,
+    table: Features,
+    teaching: Teaching = NO_TEACHING,
+) -> float:
     """Expected cost of one fresh full-length run at proportional weights with its dev evaluation.
 
-    This is the unit of Budget.runs. Batches are drawn as a run would draw them, and only their lengths are read.
+    This is the unit of Budget.runs. Batches are drawn as a run would draw them, and only their lengths are read. Where
+    the study's space mixes sources in a batch, so does the run.
 
     Args:
         study: may be unprepared.
         facts: what reading the sources showed.
         prepared: the study's arrays.
         table: the feature table; only its lengths and embedding size are read.
+        teaching: of the study.
 
     Raises:
         ModelError: the model cannot be trained as the study asks.
@@ -55,13 +67,27 @@ def fresh_run_flops(study: Study, facts: Mapping[str, SourceFacts], prepared: Pr
     mixture = Mixture.normalised({name: float(facts[name].rows) for name in study.names})
     draw = RecipeDraw(rows, mixture, study.proxy.batch_size, study.seed)
     sampled = min(study.proxy.steps, SAMPLED_STEPS)
-    total = 0.0
-    for position in range(sampled):
-        name, chosen = draw.draw()
-        step = step_of(prepared.sources[name], Taken(chosen), study.proxy.negatives, study.seed, position)
-        total += step.flops(model, study.proxy)
+    if study.space.batching.mixed:
+        total = _mixed_flops(model, {name: prepared.sources[name] for name in study.names}, draw, sampled)
+    else:
+        total = 0.0
+        for position in range(sampled):
+            name, chosen = draw.draw()
+            step = step_of(prepared.sources[name], Taken(chosen), study.proxy.negatives, study.seed, position, teaching)
+            total += step.flops(model, study.proxy)
     dev = 0.0
     for name, target in prepared.targets.items():
         products = DevPool(name, target, np.ones(len(target.dev.queries), dtype=bool)).products
         dev += search_flops(model, target.dev) + model.flops.similarity(products, 1)
     return total * study.proxy.steps / max(1, sampled) + dev
+
+
+def _mixed_flops(model: ProxyModel, sources: Mapping[str, Pairs], draw: RecipeDraw, steps: int) -> float:
+    """Cost of steps on mixed batches without a rule."""
+    pairs, places = list(sources.values()), {name: place for place, name in enumerate(sources)}
+    negatives, total = OwnNegatives(pairs, NEGATIVES, seed=draw.seed), 0.0
+    for position in range(steps):
+        taken = {places[name]: Taken(draw.walk(name, size)) for name, size in draw.choose_rows().items()}
+        told = negatives.of(taken, draw.seed, position)
+        total += model.train_flops(mixed_step(taken, pairs, told.documents).texts())
+    return total

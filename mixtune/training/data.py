@@ -100,7 +100,7 @@ def source_hash(source: Source, root: Path) -> str:
     """Content hash of what read_source gives, remembered between calls while the files do not change."""
     with _named(f"source {source.name!r}"):
         state = _reader(source.kind).fingerprint(source)
-    question = repr((_SAMPLING, state, replace(source, name="", weight=None)))
+    question = repr((_SAMPLING, state, replace(source, name="", weight=None, mine=0)))
     return _remembered(question, root, lambda: read_source(source, root).sha256)
 
 

@@ -1,12 +1,27 @@
 """The dev loss: how well queries tell their positives from other documents."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from mixtune.errors import DataError
 from mixtune.recipe import FloatArray
 from mixtune.training.prepared import Floats, PreparedTarget, Rows, Split
+
+
+@dataclass(frozen=True, slots=True)
+class DevMeasure:
+    """What a model is worth on a pool, per query: shape (q,) each.
+
+    losses are the cross-entropies; gains are 1 / log2(1 + rank) of a positive among the candidates, averaged over the
+    query's positives: nDCG of a ranking with that positive alone, without a cut-off. nan where a score is not finite.
+    """
+
+    losses: FloatArray
+    gains: FloatArray
 
 
 class DevPool:
@@ -90,15 +105,38 @@ class DevPool:
             documents: embeddings of self.documents, shape (u, dim), normalised.
             temperature: what cosines are divided by.
         """
-        q = torch.from_numpy(queries).double() / temperature
-        d = torch.from_numpy(documents).double()
-        others = (q @ d[self._candidates].T).masked_fill(torch.from_numpy(self._own), -torch.inf)
+        return self.tensor(torch.from_numpy(queries), torch.from_numpy(documents), temperature).numpy()
+
+    def tensor(self, queries: Tensor, documents: Tensor, temperature: float) -> Tensor:
+        """As `losses`, of tensors on the CPU and with their gradient: shape (q,), float64."""
+        positives, others = self._scores(queries.double() / temperature, documents.double())
+        return self._losses(positives, others)
+
+    def measure(self, queries: Floats, documents: Floats, temperature: float) -> "DevMeasure":
+        """Loss and gain per query from one set of dot products; arguments as `losses`."""
+        q, d = torch.from_numpy(queries).double() / temperature, torch.from_numpy(documents).double()
+        positives, others = self._scores(q, d)
+        rank = 1 + (others[self._owners] > positives[:, None]).sum(dim=1)
+        gains = self._per_query(1 / torch.log2(1 + rank.double()))
+        finite = torch.isfinite(positives)
+        return DevMeasure(
+            self._losses(positives, others).numpy(),
+            gains.numpy() if bool(finite.all()) else np.full(len(self.queries), np.nan),
+        )
+
+    def _scores(self, queries: Tensor, documents: Tensor) -> tuple[Tensor, Tensor]:
+        """Of each positive (pairs,), and of each query's candidates (q, c), its own positives at minus infinity."""
+        others = (queries @ documents[self._candidates].T).masked_fill(torch.from_numpy(self._own), -torch.inf)
+        return (queries[self._owners] * documents[self._positives]).sum(dim=1), others
+
+    def _losses(self, positives: Tensor, others: Tensor) -> Tensor:
         rest = torch.logsumexp(others, dim=1)[self._owners]
-        positives = (q[self._owners] * d[self._positives]).sum(dim=1)
-        losses = torch.logaddexp(positives, rest) - positives
-        total = np.zeros(len(self.queries))
-        np.add.at(total, self._owners, losses.numpy() * self._share)
-        return total
+        return self._per_query(torch.logaddexp(positives, rest) - positives)
+
+    def _per_query(self, values: Tensor) -> Tensor:
+        """Mean over the positives of each query."""
+        shares = values * torch.from_numpy(self._share)
+        return torch.zeros(len(self.queries), dtype=torch.float64).index_add(0, torch.from_numpy(self._owners), shares)
 
     @property
     def products(self) -> int:

@@ -154,6 +154,15 @@ class FeatureTable:
         """Token ids of each row, special tokens included, cut at max_length."""
         return self._texts.tokens(rows)
 
+    def addresses(self, rows: Rows) -> list[bytes]:
+        """What names each row's text in every table: its digest."""
+        return self._texts.addresses(rows)
+
+    def rows_of(self, addresses: Sequence[bytes]) -> Rows:
+        """Row of each text by its digest, -1 where it was never added."""
+        found = [self._texts.row(address) for address in addresses]
+        return np.array([-1 if row is None else row for row in found], dtype=np.int64)
+
     def have(self, rows: Rows, layers: int | None = None) -> npt.NDArray[np.bool_]:
         """Which rows have embeddings, or the states entering the last `layers` layers; shape (len(rows),)."""
         return (self._embedded if layers is None else self._states(layers)).have(rows)

@@ -14,7 +14,8 @@ class Flops:
     token and sequence are forward operations of the linear layers per padded token and per sequence; token_backward
     and sequence_backward those of the backward pass, which is twice the forward pass less the gradients that nobody
     needs (of inputs that come from something frozen). attention is the forward cost per sequence and squared padded
-    length, 4 x width x layers; its backward pass costs twice that. dim is the size of an embedding.
+    length, 4 x width x layers; attention_backward is twice that for the layers that a gradient reaches. dim is the size
+    of an embedding.
     Element-wise work, look-ups and the optimiser's update are not counted, as torch.utils.flop_counter does not.
     """
 
@@ -24,6 +25,7 @@ class Flops:
     token_backward: float = 0.0
     sequence_backward: float = 0.0
     attention: float = 0.0
+    attention_backward: float = 0.0
 
     def encode(self, sequences: int, length: int) -> float:
         """Forward pass of a batch padded to that many tokens."""
@@ -31,8 +33,12 @@ class Flops:
 
     def train(self, sequences: int, length: int) -> float:
         """Forward and backward pass of a batch padded to that many tokens."""
-        backward = length * self.token_backward + self.sequence_backward + 2 * length * length * self.attention
-        return self.encode(sequences, length) + sequences * backward
+        return self.encode(sequences, length) + self.backward(sequences, length)
+
+    def backward(self, sequences: int, length: int) -> float:
+        """Backward pass of a batch padded to that many tokens."""
+        attention = length * length * self.attention_backward
+        return sequences * (length * self.token_backward + self.sequence_backward + attention)
 
     def similarity(self, queries: int, documents: int) -> float:
         """All dot products between that many queries and documents."""
@@ -43,7 +49,14 @@ SEQUENCES, LENGTH = 2, 3
 """Shape of the batch that `measure` sends through a module."""
 
 
-def measure(module: nn.Module, forward: Callable[[], torch.Tensor], *, dim: int, attention: float = 0.0) -> Flops:
+def measure(
+    module: nn.Module,
+    forward: Callable[[], torch.Tensor],
+    *,
+    dim: int,
+    attention: float = 0.0,
+    attention_backward: float = 0.0,
+) -> Flops:
     """Read an encoder's linear layers off one small forward pass.
 
     Args:
@@ -51,6 +64,7 @@ def measure(module: nn.Module, forward: Callable[[], torch.Tensor], *, dim: int,
         forward: sends SEQUENCES texts of LENGTH tokens through it, as in a training step.
         dim: size of an embedding.
         attention: forward operations per sequence and squared length, which no linear layer shows.
+        attention_backward: those of the backward pass.
     """
     forwards = {False: 0.0, True: 0.0}
     backwards = {False: 0.0, True: 0.0}
@@ -80,4 +94,5 @@ def measure(module: nn.Module, forward: Callable[[], torch.Tensor], *, dim: int,
         token_backward=backwards[True],
         sequence_backward=backwards[False],
         attention=attention,
+        attention_backward=attention_backward,
     )

@@ -7,15 +7,11 @@ import numpy as np
 from mixtune.study import Study
 from mixtune.training.encodings import Encodings
 from mixtune.training.pools import top_hits
-from mixtune.training.prepared import Prepared, Rows
+from mixtune.training.prepared import Prepared
+from mixtune.training.querypool import query_pool
 
 NEAREST = 10
 """Training queries found for each dev query (ours)."""
-
-POOL = 800
-"""Most distinct queries of a source among which they are looked for (ours)."""
-
-_DRAW = 0x6E656172
 
 
 def neighbours(study: Study, prepared: Prepared, encodings: Encodings) -> dict[str, Mapping[str, float]]:
@@ -30,23 +26,12 @@ def neighbours(study: Study, prepared: Prepared, encodings: Encodings) -> dict[s
         prepared: the arrays of the study.
         encodings: of the base model, whose texts are all known already.
     """
-    pools = [
-        _pool(prepared.sources[source.name].queries, np.random.default_rng([study.seed, _DRAW, index]))
-        for index, source in enumerate(study.sources)
-        if source.name in study.names
-    ]
-    owners = np.repeat(np.arange(len(pools)), [len(pool) for pool in pools])
-    corpus = encodings.of(np.concatenate(pools))
+    pool = query_pool(study, prepared)
+    corpus = encodings.of(pool.rows)
     found: dict[str, Mapping[str, float]] = {}
     for target in study.targets:
         queries = encodings.of(prepared.targets[target.name].dev.queries)
-        hits = owners[top_hits(queries, corpus, min(NEAREST, len(corpus)))]
-        shares = np.bincount(hits.ravel(), minlength=len(pools)) / hits.size
+        hits = pool.owners[top_hits(queries, corpus, min(NEAREST, len(corpus)))]
+        shares = np.bincount(hits.ravel(), minlength=len(study.names)) / hits.size
         found[target.name] = dict(zip(study.names, shares.tolist(), strict=True))
     return found
-
-
-def _pool(queries: Rows, rng: np.random.Generator) -> Rows:
-    """At most POOL distinct queries, ascending."""
-    rows = np.unique(queries)
-    return rows if len(rows) <= POOL else np.sort(rng.choice(rows, POOL, replace=False))

@@ -18,7 +18,7 @@ def notes_of(
         targets: texts of all targets, prompted.
         prepared: the arrays that were made of them.
     """
-    return (*_left_out(sources, prepared), *_leaks(study, sources, targets))
+    return (*_left_out(sources, prepared), *_taught(study, prepared), *_leaks(study, sources, targets))
 
 
 def _left_out(sources: Mapping[str, SourceText], prepared: Prepared) -> list[str]:
@@ -37,6 +37,18 @@ def _left_out(sources: Mapping[str, SourceText], prepared: Prepared) -> list[str
                 " (judged, top hits of the base model, random), test ranks all"
             )
     return notes
+
+
+def _taught(study: Study, prepared: Prepared) -> list[str]:
+    """How widely the margins of named teachers spread, and the base model's: losses bring the first to the second."""
+    proxy = study.proxy
+    both = ((proxy.teacher, prepared.spread, "teacher"), (proxy.batch_teacher, prepared.batch_spread, "batch_teacher"))
+    return [
+        f"{role} {teacher.model}: its margins spread by {spread.teacher:.3g}, the base model's cosines by"
+        f" {spread.cosine:.3g}; losses scale the margins to spread as cosine / temperature does"
+        for teacher, spread, role in both
+        if teacher is not None and spread is not None
+    ]
 
 
 def _leaks(study: Study, sources: Mapping[str, SourceText], targets: Mapping[str, TargetText]) -> list[str]:

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from mixtune.errors import DataError
 from mixtune.feasible import require_mixture, with_rows
 from mixtune.preparation import Preparation
-from mixtune.source import SourceFacts
+from mixtune.source import Source, SourceFacts
 from mixtune.study import Study
 from mixtune.target import Target, TargetFacts
 from mixtune.training import prepared as folders
@@ -23,15 +22,19 @@ from mixtune.training.data import read_source, read_target, seeded, source_hash,
 from mixtune.training.examples import dev_signal, pairs_of, split_of
 from mixtune.training.facts import source_facts, target_facts
 from mixtune.training.features import FeatureTable
-from mixtune.training.losses import NEED_TEACHER
+from mixtune.training.mining import mined
 from mixtune.training.models import resolve
 from mixtune.training.notes import notes_of
 from mixtune.training.pools import candidate_pool
-from mixtune.training.prepared import Pairs, Prepared, PreparedTarget, Rows
+from mixtune.training.prepared import Floats, Pairs, Prepared, PreparedTarget, Rows
 from mixtune.training.proxy import open_proxy
+from mixtune.training.supervision import require_supervision, supervised, will_be_supervised
+from mixtune.training.taught import Teachers, batch_spread, open_teachers, pair_spread
+from mixtune.training.teachers import open_teaching
 from mixtune.training.texts import SourceText, TargetText
+from mixtune.training.topics import Topics
 
-FORMAT = "prepared-2"
+FORMAT = "prepared-3"
 """Part of every key: a change of what is computed, or of how it is laid out, changes it."""
 
 NEGATIVES = 256
@@ -80,15 +83,19 @@ def prepare(study: Study, root: Path, progress: Progress) -> Preparation:
     key = _key(study, table, root, progress)
     folder = root / "prepared" / key
     layers = frozen_layers(study)
-    work = Work() if _complete(folder, table, layers) else _build(study, root, folder, table, progress)
+    teachers = open_teachers(study.proxy, root)
+    done = _complete(folder, table, layers, teachers)
+    work = Work() if done else _build(study, root, folder, table, teachers, progress)
     facts = TypeAdapter(Facts).validate_python(folders.load_record(folder))
     arrays = folders.load(folder)
-    require_teacher(study, arrays.sources)
+    require_supervision(study, supervised(arrays.sources))
+    teaching = open_teaching(arrays, study.proxy, table, root)
+    _find_topics(study, arrays, Topics(table, root), progress)
     return Preparation(
         key=key,
         sources=facts.sources,
         targets=facts.targets,
-        run_flops=fresh_run_flops(study, facts.sources, arrays, table),
+        run_flops=fresh_run_flops(study, facts.sources, arrays, table, teaching),
         model=model.fingerprint,
         encoded=work.encoded,
         tokenised=work.tokenised,
@@ -97,6 +104,15 @@ def prepare(study: Study, root: Path, progress: Progress) -> Preparation:
         flops=work.flops,
         notes=facts.notes,
     )
+
+
+def _find_topics(study: Study, arrays: Prepared, topics: Topics, progress: Progress) -> None:
+    """Cluster the sources' queries for every size that a recipe of the study may ask for."""
+    sizes = {study.space.batching.topics, *map(int, study.space.choices.get("topics", ()))} - {0}
+    asked = [(name, pairs, size) for size in sorted(sizes) for name, pairs in arrays.sources.items()]
+    for done, (name, pairs, size) in enumerate(asked, start=1):
+        topics.of(name, pairs, size)
+        progress("finding topics", done, len(asked))
 
 
 def load_prepared(root: Path, key: str) -> Prepared:
@@ -120,24 +136,32 @@ def _key(study: Study, table: FeatureTable, root: Path, progress: Progress) -> s
     parts: list[tuple[str, ...]] = [(FORMAT, table.key, study.proxy.trainable)]
     for source in sources:
         progress("reading", done, total)
-        parts.append(("source", source.name, source_hash(source, root)))
+        mined = (f"mine {source.mine}",) if source.mine else ()
+        parts.append(("source", source.name, source_hash(source, root), *mined))
         done += 1
     for target in study.targets:
         progress("reading", done, total)
         parts.append(("target", target.name, str(target.pool), target_hash(target, root)))
         done += 1
     progress("reading", total, total)
+    for role, teacher in (("teacher", study.proxy.teacher), ("batch_teacher", study.proxy.batch_teacher)):
+        if teacher is not None:
+            parts.append((role, teacher.kind, resolve(teacher.model).fingerprint))
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
-def _complete(folder: Path, table: FeatureTable, layers: int | None) -> bool:
-    """Whether the arrays are there, and every row they name is in the table with what the proxy needs."""
+def _complete(folder: Path, table: FeatureTable, layers: int | None, teachers: Teachers) -> bool:
+    """Whether the arrays are there, and every row they name is in the table with what proxy and teacher need."""
     if not folder.is_dir():
         return False
-    rows = used_rows(folders.load(folder))
-    return int(rows[-1]) < len(table) and bool(
-        table.have(rows).all() and (layers is None or table.have(rows, layers).all())
-    )
+    arrays = folders.load(folder)
+    rows = used_rows(arrays)
+    if int(rows[-1]) >= len(table) or not table.have(rows).all():
+        return False
+    if layers is not None and not table.have(rows, layers).all():
+        return False
+    taken = [rows for pairs in arrays.sources.values() for rows in (pairs.queries, pairs.documents, pairs.negatives)]
+    return teachers.batch is None or teachers.batch.knows(table.addresses(np.unique(np.concatenate(taken))))
 
 
 def used_rows(prepared: Prepared) -> Rows:
@@ -148,36 +172,12 @@ def used_rows(prepared: Prepared) -> Rows:
     return np.unique(np.concatenate(named))
 
 
-def require_teacher(study: Study, sources: Mapping[str, Pairs]) -> None:
-    """Refuse a loss that sources have no teacher scores or hard negatives for.
-
-    Raises:
-        DataError: names them.
-    """
-    _require_teacher(
-        study, {name: bool(pairs.teacher.size and pairs.negatives.size) for name, pairs in sources.items()}
-    )
-
-
-def _require_teacher(study: Study, has: Mapping[str, bool]) -> None:
-    loss = study.proxy.loss
-    if loss not in NEED_TEACHER:
-        return
-    if study.proxy.negatives < 1:
-        raise DataError(f"loss {loss!r} compares with hard negatives: set proxy.negatives to 1 or more, it is 0")
-    without = [name for name, found in has.items() if not found]
-    if without:
-        raise DataError(
-            f"loss {loss!r} needs hard negatives and teacher scores of every source, and these have none:"
-            f" {', '.join(without)}; add them, take these sources out (weight: 0), or use loss: infonce"
-        )
-
-
-def _build(study: Study, root: Path, folder: Path, table: FeatureTable, progress: Progress) -> Work:
-    sources = {source.name: read_source(source, root) for source in study.sources if source.name in study.names}
+def _build(study: Study, root: Path, folder: Path, table: FeatureTable, teachers: Teachers, progress: Progress) -> Work:
+    entries = {source.name: source for source in study.sources if source.name in study.names}
+    sources = {name: read_source(source, root) for name, source in entries.items()}
     targets = {target.name: read_target(target, root) for target in study.targets}
     require_mixture(with_rows(study, {name: len(text) for name, text in sources.items()}))
-    _require_teacher(study, {name: bool(text.teacher) and any(text.negatives) for name, text in sources.items()})
+    require_supervision(study, will_be_supervised(study, sources))
     for name, text in targets.items():
         dev_signal(name, len(text.dev.queries), seeded(text.sha256, "signal"))
 
@@ -197,25 +197,52 @@ def _build(study: Study, root: Path, folder: Path, table: FeatureTable, progress
         table.freeze(layers, everything, progress)
     table.embed(everything, progress)
 
-    embeddings = table.embeddings
+    texts, pairs = {}, {}
+    for name, own in sources.items():
+        sides = next(block_rows), next(block_rows), next(block_rows)
+        texts[name], pairs[name] = _pairs(entries[name], own, *sides, table.embeddings, progress)
+    pairs = teachers.teach(texts, pairs, table, progress)
     prepared = Prepared(
-        {
-            name: pairs_of(text, next(block_rows), next(block_rows), next(block_rows), embeddings)
-            for name, text in sources.items()
-        },
+        pairs,
         {
             target.name: _prepared_target(
                 target, targets[target.name], next(block_rows), next(block_rows), next(block_rows), table
             )
             for target in study.targets
         },
+        spread=pair_spread(pairs.values(), table.embeddings),
+        batch_spread=batch_spread(pairs.values(), table, teachers.batch, progress) if teachers.batch else None,
     )
-    facts = _facts(study, sources, targets, prepared, table)
+    notes = notes_of(study, texts, targets, prepared)
+    facts = Facts(
+        source_facts(sources, prepared.sources, table.lengths),
+        target_facts(targets, prepared.targets),
+        len(used_rows(prepared)),
+        notes,
+    )
     folders.save(prepared, folder, TypeAdapter(Facts).dump_python(facts, mode="json"))
     if not len(missing):
-        return Work(tokenised)
+        return Work(tokenised, 0, teachers.flops)
     whole = open_proxy(study.model, replace(study.proxy, trainable="all"), table)
-    return Work(tokenised, len(missing), whole.encode_flops(missing))
+    return Work(tokenised, len(missing), teachers.flops + whole.encode_flops(missing))
+
+
+def _pairs(
+    source: Source,
+    text: SourceText,
+    queries: Rows,
+    documents: Rows,
+    negatives: Rows,
+    embeddings: Floats,
+    progress: Progress,
+) -> tuple[SourceText, Pairs]:
+    """A source's texts with the hard negatives that are mined for it, if any are, and its pairs."""
+    if source.mine and not len(negatives):
+        progress(f"mining hard negatives of {source.name}", 0, 0)
+        text = mined(text, queries, documents, embeddings, source.mine)
+        row = dict(zip(text.documents, documents.tolist(), strict=True))
+        negatives = np.array([row[each] for own in text.negatives for each in own], dtype=np.int64)
+    return text, pairs_of(text, queries, documents, negatives, embeddings)
 
 
 def _prepared_target(
@@ -233,20 +260,4 @@ def _prepared_target(
         test=split_of(text.test, test, corpus, np.arange(len(corpus), dtype=np.int64)),
         signal=dev_signal(target.name, len(dev), seeded(content, "signal")),
         negatives=np.sort(negatives).astype(np.int64),
-    )
-
-
-def _facts(
-    study: Study,
-    sources: Mapping[str, SourceText],
-    targets: Mapping[str, TargetText],
-    prepared: Prepared,
-    table: FeatureTable,
-) -> Facts:
-    notes = notes_of(study, sources, targets, prepared)
-    return Facts(
-        source_facts(sources, prepared.sources, table.lengths),
-        target_facts(targets, prepared.targets),
-        len(used_rows(prepared)),
-        notes,
     )

@@ -91,11 +91,33 @@ class PreparedTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """Standard deviations of margins: a teacher's, and those of the base model's cosine on the same pairs."""
+
+    teacher: float
+    cosine: float
+
+    def divisor(self, temperature: float) -> float:
+        """What the teacher's margins are divided by: then they spread as the untrained student's do.
+
+        The student's score is cosine / temperature. Where one of the two does not spread at all it is 1.
+        """
+        divisor = self.teacher * temperature / self.cosine if self.cosine > 0 else 0.0
+        return divisor if divisor > 0 else 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
-    """Everything a study's trials read besides the feature tables. Saved as one folder of .npy files."""
+    """Everything a study's trials read besides the feature tables. Saved as one folder of .npy files.
+
+    spread is that of the margins between positives and their own hard negatives, over all sources together, and
+    batch_spread that of the in-batch teacher between positives of different queries. None where there is no teacher.
+    """
 
     sources: Mapping[str, Pairs]
     targets: Mapping[str, PreparedTarget]
+    spread: Spread | None = None
+    batch_spread: Spread | None = None
 
 
 def save(prepared: Prepared, folder: Path, record: Json) -> None:
@@ -119,6 +141,10 @@ def save(prepared: Prepared, folder: Path, record: Json) -> None:
                 "sources": list(prepared.sources),
                 "extras": [_extras(pairs) for pairs in prepared.sources.values()],
                 "targets": list(prepared.targets),
+                "spreads": [
+                    None if spread is None else [spread.teacher, spread.cosine]
+                    for spread in (prepared.spread, prepared.batch_spread)
+                ],
                 "full": [[target.dev.full, target.test.full] for target in prepared.targets.values()],
                 "record": record,
             }
@@ -147,6 +173,7 @@ def load(folder: Path) -> Prepared:
         names = (*_PAIRS, *contents["extras"][source])
         return Pairs(**{name: _read(folder, f"source{source}.{name}") for name in names})
 
+    spreads = [None if spread is None else Spread(*spread) for spread in contents["spreads"]]
     return Prepared(
         {name: pairs(i) for i, name in enumerate(contents["sources"])},
         {
@@ -155,6 +182,7 @@ def load(folder: Path) -> Prepared:
             )
             for i, name in enumerate(contents["targets"])
         },
+        *spreads,
     )
 
 

@@ -1,20 +1,22 @@
 """The proxy at work: what is trainable of a base model, turning rows of the feature table into embeddings."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from mixtune.errors import ModelError
 from mixtune.proxy import Proxy
 from mixtune.training import models
+from mixtune.training.architecture import attention_flops, drop_pooler, layers_reached, transformer
+from mixtune.training.embedder import Features
 from mixtune.training.encoder import length_batches, model_inputs, tight_batches
 from mixtune.training.flops import LENGTH, SEQUENCES, Flops, measure
 from mixtune.training.prepared import Floats, Rows
@@ -28,75 +30,25 @@ STEP_OVERHEAD = 64
 """Tokens that one more pass through the model costs about as much as (ours, likewise)."""
 
 
-class Features(Protocol):
-    """What a proxy reads of the feature table: one row per distinct text."""
-
-    @property
-    def lengths(self) -> npt.NDArray[np.int32]:
-        """Tokens per text, shape (n,)."""
-        ...
-
-    @property
-    def embeddings(self) -> Floats:
-        """The base model's embeddings, shape (n, dim), normalised."""
-        ...
-
-    def tokens(self, rows: Rows) -> Sequence[npt.NDArray[np.int32]]:
-        """Token numbers of the given texts."""
-        ...
-
-    def states(self, layers: int, rows: Rows) -> Sequence[npt.NDArray[np.uint16]]:
-        """Hidden states that enter the last `layers` layers, per text (tokens, width), as bf16 bits."""
-        ...
-
-
-class Embedder(Protocol):
-    """What an evaluation needs of a model."""
-
-    @property
-    def flops(self) -> Flops:
-        """What its work costs."""
-        ...
-
-    def encode(self, rows: Rows) -> Floats:
-        """Embeddings of texts, (len(rows), dim), normalised."""
-        ...
-
-    def encode_flops(self, rows: Rows) -> float:
-        """Cost of `encode`."""
-        ...
-
-
-class BaseModel:
-    """The untrained base model, read from the table: an Embedder whose encoding costs nothing any more."""
-
-    def __init__(self, table: Features) -> None:
-        self._embeddings = np.asarray(table.embeddings)
-        self.flops = Flops(dim=int(self._embeddings.shape[1]))
-
-    def encode(self, rows: Rows) -> Floats:
-        """Embeddings from the table."""
-        return self._embeddings[rows]
-
-    def encode_flops(self, rows: Rows) -> float:
-        """Nothing is computed."""
-        return 0.0
-
-
 class ProxyModel(ABC):
     """A trainable model on top of what is frozen and cached. One instance serves trial after trial: see `reset`.
 
     module holds what runs and nothing else, all of it trainable; device is where it is. Embeddings are normalised.
-    flops counts its work, dtype is what matrix products are computed in (None: float32). threads is how many threads
-    its training steps gain from (None: all there are).
+    flops counts its work and cost measures it anew, for the parameters that need a gradient then; dtype is what matrix
+    products are computed in (None: float32). threads is how many threads its training steps gain from (None: all there
+    are).
     """
 
     threads: ClassVar[int | None] = None
 
-    def __init__(self, table: Features, module: nn.Module, flops: Flops, dtype: torch.dtype | None = None) -> None:
+    def __init__(
+        self, table: Features, module: nn.Module, cost: Callable[[], Flops], dtype: torch.dtype | None = None
+    ) -> None:
         self.table = table
         self.module = module.requires_grad_(True)
-        self.flops = flops
+        self.flops = cost()
+        self._cost = cost
+        self._partial: dict[frozenset[str], Flops] = {}
         self.device = next(module.parameters()).device
         self._dtype = dtype
         self._lengths = np.asarray(table.lengths)
@@ -159,6 +111,35 @@ class ProxyModel(ABC):
         """Cost of `embed` and of its gradient."""
         return sum(self.flops.train(len(some), self._width(rows[some])) for some in self._step_batches(rows))
 
+    def embed_flops(self, rows: Rows) -> float:
+        """Cost of `embed` without its gradient."""
+        return sum(self.flops.encode(len(some), self._width(rows[some])) for some in self._step_batches(rows))
+
+    def gradient_flops(self, rows: Rows, names: frozenset[str]) -> float:
+        """Cost of the gradient of `embed` in the named parameters, without `embed` itself."""
+        flops = self._partial_flops(names)
+        return sum(flops.backward(len(some), self._width(rows[some])) for some in self._step_batches(rows))
+
+    def pieces(self, rows: Rows) -> Iterator[Rows]:
+        """Positions of texts in parts that fit into memory with their gradient, however many texts there are."""
+        return self._batches(rows)
+
+    @contextmanager
+    def only(self, names: frozenset[str]) -> Iterator[None]:
+        """Inside the block gradients reach the named parameters alone, and nothing is kept for others."""
+        for name, parameter in self.parameters.items():
+            parameter.requires_grad_(name in names)
+        try:
+            yield
+        finally:
+            self.module.requires_grad_(True)
+
+    def _partial_flops(self, names: frozenset[str]) -> Flops:
+        if names not in self._partial:
+            with self.only(names):
+                self._partial[names] = self._cost()
+        return self._partial[names]
+
     def _width(self, rows: Rows) -> int:
         return int(self._lengths[rows].max())
 
@@ -185,7 +166,7 @@ class HeadProxy(ProxyModel):
         dense = nn.Linear(dim, dim, bias=False)
         nn.init.eye_(dense.weight)
         weight = 2.0 * dim * dim
-        super().__init__(table, dense, Flops(dim=dim, sequence=weight, sequence_backward=weight))
+        super().__init__(table, dense, lambda: Flops(dim=dim, sequence=weight, sequence_backward=weight))
 
     def forward(self, rows: Rows) -> Tensor:
         """Embeddings through the dense layer."""
@@ -203,18 +184,19 @@ class LayersProxy(ProxyModel):
     """The last layers of a transformer, on the cached hidden states that enter them."""
 
     def __init__(self, table: Features, model: SentenceTransformer, layers: int, precision: str) -> None:
-        _drop_pooler(model)
+        drop_pooler(model)
         module = continue_from(model, layers).requires_grad_(True)
         self._layers = layers
-        states = torch.zeros(SEQUENCES, LENGTH, int(_transformer(model).config.hidden_size), device=model.device)
+        states = torch.zeros(SEQUENCES, LENGTH, int(transformer(model).config.hidden_size), device=model.device)
         mask = torch.ones(SEQUENCES, LENGTH, dtype=torch.long, device=model.device)
-        flops = measure(
-            module,
-            lambda: module(states, mask),
-            dim=int(table.embeddings.shape[1]),
-            attention=layers * _attention(model),
-        )
-        super().__init__(table, module, flops, models.autocast_dtype(precision))
+        dim, each = int(table.embeddings.shape[1]), attention_flops(model)
+
+        def cost() -> Flops:
+            reached = layers_reached(module.inner, layers)
+            forward = partial(module, states, mask)
+            return measure(module, forward, dim=dim, attention=layers * each, attention_backward=2 * reached * each)
+
+        super().__init__(table, module, cost, models.autocast_dtype(precision))
 
     def forward(self, rows: Rows) -> Tensor:
         """Embeddings from the states that enter the trained layers, padded on the right."""
@@ -231,29 +213,31 @@ class FullProxy(ProxyModel):
     """A whole sentence-transformers model, on cached tokens. Static embeddings multiply nothing and cost nothing."""
 
     def __init__(self, table: Features, model: SentenceTransformer, precision: str) -> None:
-        self._model = model
+        self.model = model
         dim = int(table.embeddings.shape[1])
         if models.is_static(model):
-            super().__init__(table, model, Flops(dim=dim))
+            super().__init__(table, model, lambda: Flops(dim=dim))
             return
-        _drop_pooler(model)
-        model.requires_grad_(True)
+        drop_pooler(model)
         inputs = model_inputs(model, [np.zeros(LENGTH, dtype=np.int32)] * SEQUENCES)
-        flops = measure(
-            model,
-            lambda: model(dict(inputs))["sentence_embedding"],
-            dim=dim,
-            attention=len(layer_list(model)) * _attention(model),
-        )
-        super().__init__(table, model, flops, models.autocast_dtype(precision))
+        layers, each = len(layer_list(model)), attention_flops(model)
+
+        def cost() -> Flops:
+            def forward() -> Tensor:
+                return torch.as_tensor(model(dict(inputs))["sentence_embedding"])
+
+            reached = layers_reached(model, layers)
+            return measure(model, forward, dim=dim, attention=layers * each, attention_backward=2 * reached * each)
+
+        super().__init__(table, model, cost, models.autocast_dtype(precision))
 
     def forward(self, rows: Rows) -> Tensor:
         """Embeddings from tokens."""
-        inputs = model_inputs(self._model, self.table.tokens(rows))
-        return torch.as_tensor(self._model(inputs)["sentence_embedding"])
+        inputs = model_inputs(self.model, self.table.tokens(rows))
+        return torch.as_tensor(self.model(inputs)["sentence_embedding"])
 
     def _step_batches(self, rows: Rows) -> list[Rows]:
-        return [np.arange(len(rows))] if models.is_static(self._model) else super()._step_batches(rows)
+        return [np.arange(len(rows))] if models.is_static(self.model) else super()._step_batches(rows)
 
 
 def open_proxy(model: str, proxy: Proxy, table: Features) -> ProxyModel:
@@ -273,27 +257,3 @@ def open_proxy(model: str, proxy: Proxy, table: Features) -> ProxyModel:
     if kind == "all":
         return FullProxy(table, base, proxy.precision)
     return LayersProxy(table, base, int(layers), proxy.precision)
-
-
-def _drop_pooler(model: SentenceTransformer) -> None:
-    """Take off a pooler that nothing reads, so that it never runs: sentence-transformers pools the last states."""
-    transformer = _transformer(model)
-    if getattr(transformer, "pooler", None) is not None:
-        transformer.register_module("pooler", None)
-
-
-def _attention(model: SentenceTransformer) -> float:
-    """Forward operations of one attention layer per sequence and squared length: two products of its full width."""
-    config = _transformer(model).config
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return 4.0 * int(config.num_attention_heads) * int(size)
-
-
-def _transformer(model: SentenceTransformer) -> PreTrainedModel:
-    transformer = getattr(model[0], "model", None)
-    if not isinstance(transformer, PreTrainedModel):
-        raise ModelError(
-            f"a model that starts with {type(model[0]).__name__} cannot be trained as a proxy: use a transformer or"
-            " StaticEmbedding model, or proxy.trainable: head"
-        )
-    return transformer

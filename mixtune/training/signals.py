@@ -1,29 +1,33 @@
 """The end of a round of Inf-DDS: probe sources, measure their influence on the targets, merge what helped."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from mixtune.errors import TrainingError
-from mixtune.pruning import Pruning
 from mixtune.recipe import FloatArray, Mixture
 from mixtune.sampler import RecipeDraw
-from mixtune.training.devloss import DevPool
+from mixtune.training.devloss import DevMeasure, DevPool
 from mixtune.training.encodings import Encodings
 from mixtune.training.merge import merge_for
 from mixtune.training.prepared import Prepared, Rows
 from mixtune.training.pruning import kept_rows
 from mixtune.training.randomness import own_randomness
 from mixtune.training.run import Run
-from mixtune.training.walk import Taken
-from mixtune.trial import Influence, Probe
+from mixtune.training.walk import Walk
+from mixtune.training.walks import adopt, open_walk
+from mixtune.trial import Gradients, Influence, Probe
 
 SMALLEST_LOSS = 0.01
 """A dev loss below this counts as this when a fall is put in relation to it."""
 
-_PROBES, _POOLS = 0x70726F6265, 0x706F6F6C73
+SMALLEST_SPLIT = 16
+"""Dev queries below which a part of them says too little (ours)."""
+
+_PROBES, _POOLS, _SPLITS = 0x70726F6265, 0x706F6F6C73, 0x73706C69
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +57,11 @@ def end_round(
     all levels of a source) from the same parameters and optimiser state with probe.steps steps at the current rate,
     dropout as in training, then both are put back. Its influence is the relative fall of the dev loss,
     D_ij = (L0_j - L_ij) / max(L0_j, 0.01), weighted over targets; its standard error comes from the paired
-    differences per dev query, L0_j taken as known. The run's parameters become
-    theta + epsilon * sum_i a_i delta_i over the sources with a positive influence (see merge); its draw, random
-    numbers and optimiser state are as before, and its schedule moves on by probe.steps. A source whose dev loss is
-    not finite is dropped. (The influence is the paper's; dev loss, relative gain, optimiser copies and errors ours.)
+    differences per dev query, L0_j taken as known; the relative rise of nDCG is measured beside it. The run's
+    parameters become theta + epsilon * sum_i a_i delta_i over the sources with a positive influence (see merge); its
+    draw, random numbers and optimiser state are as before, and its schedule moves on by probe.steps. A source whose dev
+    loss is not finite is dropped. (The influence is the paper's; dev loss, relative gain, optimiser copies, errors and
+    the rise of nDCG are ours.)
 
     Args:
         run: the run, behind its ordinary steps.
@@ -70,8 +75,8 @@ def end_round(
     """
     model, optimiser = run.model, run.optimiser
     measured = Encodings(model)
-    before = dev_losses(measured, pools, run.settings.temperature)
-    lost = [name for name, losses in before.items() if not np.isfinite(losses).all()]
+    before = dev_measures(measured, pools, run.settings.temperature)
+    lost = [name for name, found in before.items() if not np.isfinite(found.losses).all()]
     if lost:
         raise TrainingError(
             f"the dev loss of target {lost[0]!r} is not finite after step {optimiser.position}: lower"
@@ -84,14 +89,14 @@ def end_round(
     theta = parameters_to_vector(optimiser.parameters.values()).detach()
     arms = probe.arms
     for name, (source, level) in arms.items():
-        draw = RecipeDraw(arm_rows(run, source, level), Mixture({source: 1.0}), run.settings.batch_size, _seed(seed, 0))
+        walk = arm_walk(run, source, level, _seed(seed, 0))
         with own_randomness(model.device, _seed(seed, 1 + list(run.rows).index(source))):
             model.module.train()
             for _ in range(probe.steps):
-                taken = Taken(draw.draw_from(source))
+                taken = walk.take(run.settings.batch_size, optimiser.position)
                 run.learn(source, taken)
                 flops += run.step_flops(source, taken)
-        after = dev_losses(Encodings(model), pools, run.settings.temperature)
+        after = dev_measures(Encodings(model), pools, run.settings.temperature)
         influence = influence_of(before, after, importances)
         influences[name] = influence
         if influence.value is not None and influence.error is not None:
@@ -107,7 +112,7 @@ def end_round(
     for name, weight in weights.items():
         exposure[arms[name][0]] += probe.steps * weight * probe.epsilon
     return RoundEnd(
-        dev_loss={name: float(losses.mean()) for name, losses in before.items()},
+        dev_loss={name: float(found.losses.mean()) for name, found in before.items()},
         influence=influences,
         merge="no_merge" if change_of_all is None else "merged",
         merge_weights=weights,
@@ -118,9 +123,11 @@ def end_round(
     )
 
 
-def probe_pools(prepared: Prepared, probe: Probe, seed: int) -> dict[str, DevPool]:
+def probe_pools(prepared: Prepared, probe: Probe | Gradients, seed: int) -> dict[str, DevPool]:
     """Per target the dev queries and documents that a round measures influence on; a sample depends on the seed."""
     signal = {name: (target, target.signal) for name, target in prepared.targets.items()}
+    if isinstance(probe, Probe) and probe.splits > 1:
+        signal = {name: (t, split_of(marked, probe.split, probe.splits)) for name, (t, marked) in signal.items()}
     if probe.queries is None:
         return {name: DevPool(name, target, marked) for name, (target, marked) in signal.items()}
     return {
@@ -136,36 +143,79 @@ def probe_pools(prepared: Prepared, probe: Probe, seed: int) -> dict[str, DevPoo
     }
 
 
+def split_of(marked: npt.NDArray[np.bool_], split: int, splits: int) -> npt.NDArray[np.bool_]:
+    """The marked queries of one of so many parts, which share none and are the same in every round.
+
+    With fewer than SMALLEST_SPLIT queries a part, there are fewer parts, and rounds come back to them sooner.
+    """
+    places = np.random.default_rng([_SPLITS, len(marked)]).permutation(np.flatnonzero(marked))
+    parts = max(1, min(splits, len(places) // SMALLEST_SPLIT))
+    chosen = np.zeros(len(marked), dtype=bool)
+    chosen[places[split % parts :: parts]] = True
+    return chosen
+
+
 def arm_rows(run: Run, source: str, level: float | None) -> dict[str, Rows]:
     """Rows to draw from when a source is probed: those of the run, or the source's own at a keep level."""
     if level is None:
         return dict(run.rows)
-    return {**run.rows, source: kept_rows(run.sources[source], source, Pruning({source: level}))}
+    pruning = replace(run.recipe.pruning, kept={source: level})
+    return {**run.rows, source: kept_rows(run.sources[source], source, pruning)}
 
 
-def dev_losses(encodings: Encodings, pools: Mapping[str, DevPool], temperature: float) -> dict[str, FloatArray]:
-    """Dev loss per query of each target, each an array of shape (q,)."""
+def arm_walk(run: Run, source: str, level: float | None, seed: int) -> Walk:
+    """The walk that a probe takes its pairs from: of the run's kind, at its own start, with a seed of its own.
+
+    It starts from what the run's walk remembers of the pairs, and nothing that a probe shows is written back.
+    """
+    rows = arm_rows(run, source, level)
+    draw = RecipeDraw(rows, Mixture({source: 1.0}), run.settings.batch_size, seed)
+    walk = open_walk(
+        run.recipe,
+        source,
+        pairs=run.sources[source],
+        rows=rows,
+        draw=draw,
+        horizon=run.span,
+        topics=run.topics,
+        negatives=run.settings.negatives > 0,
+    )
+    adopt(walk, run.walks[source])
+    return walk
+
+
+def dev_measures(encodings: Encodings, pools: Mapping[str, DevPool], temperature: float) -> dict[str, DevMeasure]:
+    """Dev loss and gain per query of each target."""
     return {
-        name: pool.losses(encodings.of(pool.queries), encodings.of(pool.documents), temperature)
+        name: pool.measure(encodings.of(pool.queries), encodings.of(pool.documents), temperature)
         for name, pool in pools.items()
     }
 
 
 def influence_of(
-    before: Mapping[str, FloatArray], after: Mapping[str, FloatArray], importances: Mapping[str, float]
+    before: Mapping[str, DevMeasure], after: Mapping[str, DevMeasure], importances: Mapping[str, float]
 ) -> Influence:
-    """Influence from paired per-query dev losses; its values are None where one after probing is not finite."""
-    if not all(np.isfinite(losses).all() for losses in after.values()):
+    """Influence from paired per-query dev measures; its values are None where a loss after probing is not finite."""
+    if not all(np.isfinite(found.losses).all() for found in after.values()):
         return Influence(None, None)
-    gains: dict[str, float] = {}
-    errors: dict[str, float] = {}
-    for name, losses in before.items():
-        fall = (losses - after[name]) / max(float(losses.mean()), SMALLEST_LOSS)
-        gains[name] = float(fall.mean())
-        errors[name] = float(fall.std(ddof=1) / np.sqrt(len(fall)))
-    value = sum(importances[name] * gain for name, gain in gains.items())
-    error = sum((importances[name] * error) ** 2 for name, error in errors.items()) ** 0.5
-    return Influence(value, error, gains, errors)
+    fall = {name: relative(found.losses, -(after[name].losses - found.losses)) for name, found in before.items()}
+    rise = {name: relative(found.gains, after[name].gains - found.gains) for name, found in before.items()}
+    value = sum(importances[name] * gain for name, (gain, _) in fall.items())
+    error = sum((importances[name] * error) ** 2 for name, (_, error) in fall.items()) ** 0.5
+    return Influence(
+        value,
+        error,
+        per_target={name: gain for name, (gain, _) in fall.items()},
+        per_target_error={name: error for name, (_, error) in fall.items()},
+        rank={name: gain for name, (gain, _) in rise.items()},
+        rank_error={name: error for name, (_, error) in rise.items()},
+    )
+
+
+def relative(before: FloatArray, change: FloatArray) -> tuple[float, float]:
+    """Mean change per query in relation to the mean before, and its standard error."""
+    parts = change / max(float(before.mean()), SMALLEST_LOSS)
+    return float(parts.mean()), float(parts.std(ddof=1) / np.sqrt(len(parts)))
 
 
 def _seed(seed: int, part: int) -> int:

@@ -33,6 +33,7 @@ class TextLog:
         self._records = folder / "texts.log"
         self._ends: Rows = np.zeros(1, dtype=np.int64)
         self._rows: dict[bytes, int] = {}
+        self._addresses: list[bytes] = []
         self.refresh()
 
     def __len__(self) -> int:
@@ -60,11 +61,17 @@ class TextLog:
         self._ends = np.concatenate([self._ends, ends[1 : good + 1]])
         raw = records["digest"][:good].tobytes()
         for i in range(good):
-            self._rows[raw[16 * i : 16 * i + 16]] = known + i
+            address = raw[16 * i : 16 * i + 16]
+            self._rows[address] = known + i
+            self._addresses.append(address)
 
     def row(self, address: bytes) -> int | None:
         """Row of a text by its digest, None where it is not here."""
         return self._rows.get(address)
+
+    def addresses(self, rows: Rows) -> list[bytes]:
+        """The digest of each row's text."""
+        return [self._addresses[row] for row in rows.tolist()]
 
     def repair(self) -> None:
         """Cut off what a killed writer left half written. Only for a writer that holds the lock."""

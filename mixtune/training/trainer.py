@@ -14,17 +14,25 @@ from mixtune.study import Study
 from mixtune.training import models, prepare
 from mixtune.training.base import Progress, Report, Task
 from mixtune.training.checkpoint import Checkpoint, Standing, load_checkpoint, save_checkpoint
+from mixtune.training.clusters import clusters
+from mixtune.training.embedder import BaseModel
 from mixtune.training.encodings import Encodings
 from mixtune.training.examination import Examination, examine
 from mixtune.training.features import FeatureTable
+from mixtune.training.gradients import Aligned, alignments
+from mixtune.training.matched import matched_shares
+from mixtune.training.mixing import open_mixed
 from mixtune.training.neighbours import neighbours
 from mixtune.training.prepared import Prepared
-from mixtune.training.proxy import BaseModel, ProxyModel, open_proxy
+from mixtune.training.proxy import ProxyModel, open_proxy
 from mixtune.training.pruning import kept_rows
 from mixtune.training.randomness import own_randomness, rng_state, set_rng_state
 from mixtune.training.run import Run
 from mixtune.training.signals import RoundEnd, end_round, probe_pools
+from mixtune.training.teachers import NO_TEACHING, Teaching, open_teaching
 from mixtune.training.threads import at_most
+from mixtune.training.topics import Topics
+from mixtune.training.walks import unbalanced, unfinished, walk_kind, with_epochs
 from mixtune.trial import Cost, Measurement, Outcome, Role
 
 REPORTS = 10
@@ -36,17 +44,24 @@ CONTINUED = frozenset({Role.ROUND, Role.REFERENCE})
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What a worker keeps from trial to trial: a study's arrays, and its proxy with the model loaded."""
+    """What a worker keeps from trial to trial: a study's arrays, its proxy with the model loaded, its teachers.
+
+    topics None: each run finds the topics of its sources by itself.
+    """
 
     prepared: Prepared
     model: ProxyModel
+    teaching: Teaching = NO_TEACHING
+    topics: Topics | None = None
 
 
 @lru_cache(maxsize=1)
 def open_bench(root: Path, key: str, model: str, proxy: Proxy) -> Bench:
     """Open what the trials of a study share, once per process."""
     table = FeatureTable(root, models.resolve(model), max_length=proxy.max_length, precision=proxy.precision)
-    return Bench(prepare.load_prepared(root, key), open_proxy(model, proxy, table))
+    prepared = prepare.load_prepared(root, key)
+    teaching = open_teaching(prepared, proxy, table, root)
+    return Bench(prepared, open_proxy(model, proxy, table), teaching, Topics(table, root))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +111,12 @@ def run_trial(study: Study, task: Task, bench: Bench, report: Report, began: flo
     pruned = False
     with own_randomness(model.device, task.seed), at_most(model.threads):
         run = _begin(study, task, bench)
+        mixed = open_mixed(study, task, bench.prepared, run, _importances(study))
+        trained = mixed or run
+        completed = {name: walk.completed or 0 for name, walk in run.walks.items()}
         every = max(1, round(proposal.steps / REPORTS))
         for step in range(1, proposal.steps + 1):
-            run.advance()
+            trained.advance()
             if step in task.thresholds:
                 with own_randomness(model.device, task.seed):  # looking changes nothing in what is trained after it
                     look = looks[step] = examine(study, bench.prepared, Encodings(model), proposal)
@@ -108,6 +126,12 @@ def run_trial(study: Study, task: Task, bench: Bench, report: Report, began: flo
                     break
             elif step % every == 0 and step < proposal.steps:
                 report(step, None)
+        untrained = proposal.steps == 0 and proposal.parent is None
+        measured = Encodings(BaseModel(model.table) if untrained else model)
+        aligned: Aligned | None = None
+        if proposal.gradients is not None and (mixed is None or not mixed.reads_gradients):
+            pools = probe_pools(bench.prepared, proposal.gradients, task.seed)
+            aligned = alignments(run, trained, pools, proposal.gradients, seed=task.seed, encodings=measured)
         if proposal.probe is not None:
             pools = probe_pools(bench.prepared, proposal.probe, task.seed)
             end = end_round(run, pools, _importances(study), proposal.probe, task.seed)
@@ -115,8 +139,7 @@ def run_trial(study: Study, task: Task, bench: Bench, report: Report, began: flo
                 run.exposure[source] += exposure
         if proposal.role in CONTINUED:
             save_checkpoint(_checkpoint(run), task.checkpoint)
-    untrained = proposal.steps == 0 and proposal.parent is None and end is None
-    encodings = end.encodings if end else Encodings(BaseModel(model.table) if untrained else model)
+    encodings = end.encodings if end else measured
     rungs = {step: look.score for step, look in looks.items() if look.score is not None}
     if pruned:
         found = looks.pop(max(looks))
@@ -133,14 +156,27 @@ def run_trial(study: Study, task: Task, bench: Bench, report: Report, began: flo
         dev_loss=end.dev_loss if end else found.dev_loss,
         influence=end.influence if end else {},
         neighbours=neighbours(study, bench.prepared, encodings) if proposal.role is Role.SURVEY else {},
+        clusters=clusters(study, bench.prepared, encodings) if proposal.role is Role.SURVEY else {},
+        matched=matched_shares(study, bench.prepared, encodings) if proposal.role is Role.SURVEY else {},
         merge=end.merge if end else "",
         merge_weights=end.merge_weights if end else {},
-        receipt=run.draw.receipt(),
+        receipt=with_epochs(run.draw.receipt(), run.walks, completed),
+        rule=mixed.stored if mixed else {},
+        reference_loss=mixed.reference_loss if mixed else {},
+        alignment=aligned.alignment if aligned else {},
+        remarks=(
+            *(unfinished(run.recipe, run.walks) if proposal.steps else ()),
+            *(unbalanced(run.recipe, run.walks) if proposal.steps else ()),
+            *(mixed.remarks() if mixed else ()),
+        ),
         exposure=dict(sorted(run.exposure.items())),
         cost=Cost(
             train=run.flops,
-            probe=end.probe_flops if end else 0.0,
-            dev=sum((look.dev_flops for look in looks.values()), found.dev_flops + (end.dev_flops if end else 0.0)),
+            probe=(end.probe_flops if end else 0.0) + (aligned.source_flops if aligned else 0.0),
+            dev=sum((look.dev_flops for look in looks.values()), found.dev_flops)
+            + (end.dev_flops if end else 0.0)
+            + (mixed.dev_flops if mixed else 0.0)
+            + (aligned.target_flops if aligned else 0.0),
             test=found.test_flops,
             seconds=time.perf_counter() - began,
         ),
@@ -165,9 +201,11 @@ def _begin(study: Study, task: Task, bench: Bench) -> Run:
         study.proxy,
         sources=sources,
         rows={name: kept_rows(pairs, name, proposal.recipe.pruning) for name, pairs in sources.items()},
-        mixture=proposal.recipe.mixture,
+        recipe=proposal.recipe,
         seed=task.seed if parent is None else parent.standing.seed,
         horizon=proposal.horizon,
+        teaching=bench.teaching,
+        topics=bench.topics,
     )
     if parent is not None:
         _continue(run, parent, task.parent)
@@ -185,6 +223,11 @@ def _continue(run: Run, parent: Checkpoint, path: Path | None) -> None:
     run.exposure.update(standing.exposure)
     # A source whose kept rows changed starts its walk anew: its old position means nothing in the new order.
     rows = {name: len(numbers) for name, numbers in run.rows.items()}
+    run.renewed = standing.renewed
+    if standing.kind == walk_kind(run.recipe):
+        for name, state in standing.walks.items():
+            if rows.get(name) == standing.rows.get(name):
+                run.walks[name].restore(state, parent.walks.get(name, {}))
     sources = standing.draw.get("sources")
     same = (
         {n: where for n, where in sources.items() if rows.get(n) == standing.rows.get(n)}
@@ -202,8 +245,17 @@ def _checkpoint(run: Run) -> Checkpoint:
         draw=run.draw.state(),
         rows={name: len(numbers) for name, numbers in run.rows.items()},
         exposure=dict(run.exposure),
+        walks={name: state for name, walk in run.walks.items() if (state := walk.state())},
+        kind=walk_kind(run.recipe),
+        renewed=run.renewed,
     )
-    return Checkpoint(standing, run.model.module.state_dict(), run.optimiser.tensors(), rng_state(run.model.device))
+    return Checkpoint(
+        standing,
+        run.model.module.state_dict(),
+        run.optimiser.tensors(),
+        rng_state(run.model.device),
+        {name: arrays for name, walk in run.walks.items() if (arrays := walk.arrays())},
+    )
 
 
 def _importances(study: Study) -> dict[str, float]:

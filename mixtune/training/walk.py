@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 from pydantic import JsonValue as Json
 
@@ -19,7 +18,9 @@ class Taken:
     """Pairs of one source for a batch.
 
     rows (n,) are pair numbers. negatives (n,) are places in Pairs.negatives, the one hard negative that each pair
-    brings (-1: none), or None where the step chooses. weights (n,) are factors of the pairs' losses, None for 1.
+    brings (-1: none), or None where the step chooses. weights (n,) multiply the pairs' losses, None for 1; unlike a
+    source's own row weights they do not enter the mean's denominator, so that a loss of weight 2 counts twice whatever
+    else is in the batch.
     """
 
     rows: Rows
@@ -53,7 +54,7 @@ class Walk(Protocol):
         ...
 
     def renew(self, similarity: Floats) -> None:
-        """Take present cosines of all pairs of the source, shape (pairs,)."""
+        """Take present cosines of all pairs that the walk goes over, in the order of their numbers, shape (n,)."""
         ...
 
     def state(self) -> dict[str, Json]:
@@ -99,11 +100,3 @@ class ShuffledWalk:
 
     def restore(self, state: Mapping[str, Json], arrays: Arrays) -> None:
         """Nothing to restore."""
-
-
-def loss_weights(own: Floats, taken: Taken) -> npt.NDArray[np.float32] | None:
-    """Factors of the losses of taken pairs: the source's own row weights (size 0: none) times those of the walk."""
-    if not own.size:
-        return None if taken.weights is None else np.asarray(taken.weights, dtype=np.float32)
-    rows = own[taken.rows]
-    return rows if taken.weights is None else np.asarray(rows * taken.weights, dtype=np.float32)

@@ -16,7 +16,7 @@ from mixtune.searchers.possible import require_possible
 from mixtune.store.codec import from_json, to_json
 from mixtune.study import Study
 from mixtune.trial import Proposal, Role, Trial, TrialState
-from mixtune.tuning import flat
+from mixtune.tuning import flat, given
 from mixtune.tuning.plan import propose
 
 DIED = "the trainable raised, or its worker died: see the errors of the ResultGrid"
@@ -34,24 +34,53 @@ def as_ray(searcher: Searcher, study: Study, *, metric: str | None = None, mode:
     With M sources and N targets, your trainable finds in its config:
 
     - `trial`: number of the trial, from 0.
-    - `role`: `search` (train from the base model), `round` (continue a chain) or `survey` (train nothing).
+    - `role`: `search` (train from the base model), `round` (continue a chain), `reference` (train from the base model,
+      as a yardstick) or `survey` (train nothing).
     - `sources`, `targets`: lists of M and N names.
-    - `weights`: dict name -> share of batches, sums to 1 (one source per batch).
-    - `kept`: dict name -> share of the source's rows to use, in (0, 1], its best ones first.
-    - `steps`: optimiser steps to train on these weights; in a first round and in a survey 0.
+    - `weights`: dict name -> share of batches, sums to 1 (one source per batch; where `mixed` is true, see there).
+    - `kept`: dict name -> share of the source's rows to use, in (0, 1], its best ones first. `keep_least`: rows of a
+      source below which no share goes.
+    - `schedule`: how the rows in use change during the run, None: they do not, else a dict, the fields of
+      `mixtune.pruning.Schedule`. `topics`, `topic_clusters`, `margin_bins`: how a source's batches are composed, the
+      `topics`, `clusters` and `margin_bins` of `mixtune.batching.Batching` (0, 1, 1: at random). They are what the
+      study's space says, and change only where it leaves them open.
+    - `mixed`: true where each row of a batch comes from a source of its own, all of weight above 0 alike likely;
+      `weights` are then those of the rows' losses.
+    - `steps`: optimiser steps to train on these weights; in a first round of `infdds` and in a survey 0.
     - `horizon`: steps that a learning-rate schedule spans, None for a constant rate (rounds).
     - `seed`: integer, this trial's own.
     - `parent`, `parent_checkpoint`: number of the trial to continue and the `checkpoint` that it reported; None for
       the base model.
+    - `reference`, `reference_checkpoint`: number and `checkpoint` of the trial whose model gives reference losses, None
+      where none are read.
     - `probe_sources`, `probe_kept`: two lists of P, names and shares of rows: what to try out after the steps, [] for
       nothing. From the same parameters, take `probe_steps` optimiser steps on each, alone.
     - `reptile`, `epsilon`, `temperature`: how to merge what helped: add `epsilon` times the weighted mean of the tried
       changes of the parameters. Weights are positive influences (`linear`) or exp(influence / temperature)
       (`softmax`; None is the standard deviation of the influences), scaled to sum 1.
+    - `rule`, `rule_settings`, `rule_state`: what moves the weights at every step, "" for nothing, its settings (a
+      dict), and where it stands (a list of numbers, [] at the start of a chain). Run it as below. `rule_negatives`: own
+      hard negatives that an example's loss is told from, no other document of the batch taking part.
+    - `gradient_sources`: list of G names, [] for none. Without a rule: after the steps, compare each source's gradient,
+      on `gradient_batches` batches of its own, with that of each target's dev loss, on `gradient_queries` dev queries
+      (None: all) against their positives and `gradient_negatives` sampled documents. With a rule that reads products
+      the same is done at every step, for the sources in the batch. `gradient_parameters`: text in the names of the
+      parameters that are compared; "" is up to you (all, or the last layer), "*" all.
+
+    A rule (rounds of `tdro`, `doremi` and `doge`) sees each batch's losses before the parameters move:
+
+        rule = make_rule(Rule(config["rule"], config["rule_settings"]))          # mixtune.rules, mixtune.trial
+        held = config["rule_state"]                                              # M weights in the order of `sources`:
+        state = unpacked(rule, held, M) if held else rule.start(weights)         # mixtune.rules
+        for ...:                                                                 # each of `steps` batches
+            state = rule.step(state, StepSignals(sources, loss, reference))      # numpy arrays; see StepSignals
+            ...                                          # minimise rule.example_weights(state, sources) @ loss
+        tune.report({"rule_state": packed(state), "checkpoint": path})           # mixtune.rules
 
     In its last report (`tune.report`) it gives, where the algorithm reads it (see `needs`):
 
-    - your metric: a finite number. nan or inf make it a failed trial.
+    - your metric: a finite number. nan or inf make it a failed trial. Algorithms without `score` among their needs go
+      without it.
     - `influence` (rounds of `infdds`): list of P numbers in the order of `probe_sources`: relative fall of the
       targets' dev loss by the tried steps, (before - after) / before, averaged over targets by their weights. None or
       nan where it diverged.
@@ -59,10 +88,16 @@ def as_ray(searcher: Searcher, study: Study, *, metric: str | None = None, mode:
       influence. Draw the dev queries anew in each round, or say `InfDDS(queries=None)`: errors then do not fall with
       more rounds.
     - `influence_per_target`, `influence_per_target_error`: P lists of N numbers, the same per target. Optional.
-    - `checkpoint` (rounds): path, as text, of the parameters after the merge, where any worker can read it. Keep the
-      newest two.
+    - `rule_state` (rounds with a `rule`): the list of numbers that `mixtune.rules.packed` makes of the rule's state
+      after the last step.
+    - `alignment` (rounds of `multidds`): G lists of N numbers in the order of `gradient_sources`: cosines of the
+      source's gradient with those of the targets. None or nan where there is none.
+    - `checkpoint` (rounds and references): path, as text, of the parameters at the end (after the merge, where there is
+      one), where any worker can read it. Keep the newest two, and the reference's.
     - `neighbours` (survey of `neighbours`): N lists of M numbers: of the training queries nearest to the target's dev
       queries, the share that each source has.
+    - `clusters` (survey of `crisp`): N lists of M numbers: the sum over clusters of training queries of the cluster's
+      share of the target's dev queries times the share that the source has of the cluster.
     - `cost` (if study.budget.runs is set): cost of the trial, 1 is a fresh full-length run with its evaluation.
     - `steps_done`: optimiser steps done so far. Optional: with fewer than `steps` the trial counts as pruned (stopped
       early by your scheduler), else as complete.
@@ -135,7 +170,7 @@ class MixtureSearch(RaySearcher):
         Raises:
             ConfigError: param_space holds a key that the search decides.
         """
-        taken = sorted(set(config) & set(flat.GIVEN))
+        taken = sorted(set(config) & given.GIVEN)
         if taken:
             raise ConfigError(f"param_space gives {', '.join(taken)}, which the search decides: rename them")
         return False
@@ -158,8 +193,12 @@ class MixtureSearch(RaySearcher):
             return RaySearcher.FINISHED
         self._trials.append(replace(trial, state=TrialState.RUNNING, attempt=1))
         self._live[trial_id] = trial.number
-        parent = None if trial.proposal.parent is None else self._trials[trial.proposal.parent].measurement
-        return flat.config_of(self.study, trial, None if parent is None else parent.checkpoint)
+        return given.config_of(
+            self.study,
+            trial,
+            parent_checkpoint=self._checkpoint(trial.proposal.parent),
+            reference_checkpoint=self._checkpoint(trial.proposal.reference),
+        )
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Take an answer in. Ray may call this twice for one trial; only the first counts.
@@ -212,9 +251,13 @@ class MixtureSearch(RaySearcher):
             "live": dict(self._live),
         }
 
+    def _checkpoint(self, number: int | None) -> str | None:
+        found = None if number is None else self._trials[number].measurement
+        return None if found is None else found.checkpoint
+
     def _next(self) -> Trial:
         """The survey where the algorithm reads it, else what the algorithm proposes, by the rule of every study."""
-        if not self._trials and flat.NEIGHBOURS in self._searcher.needs:
+        if not self._trials and flat.SURVEYED & self._searcher.needs:
             recipe = Recipe(self.study.proportional())
             return Trial(0, Proposal(recipe, steps=0, role=Role.SURVEY), self.study.trial_seed(0))
         return propose(self.study, self._searcher, self._trials)

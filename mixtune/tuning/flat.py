@@ -1,7 +1,8 @@
-"""What a stranger's trainable is given and what it reports: flat keys and plain values.
+"""What a stranger's trainable reports: flat keys and plain values.
 
-`as_ray` states the keys to its users; this module alone reads and writes them. Many numbers come as one list each,
-because Ray takes dicts apart into one key per entry and keeps running statistics of every one.
+`as_ray` states the keys to its users; this module alone reads them (and `given` alone writes those of the config).
+Many numbers come as one list each, because Ray takes dicts apart into one key per entry and keeps running statistics
+of every one.
 """
 
 from collections.abc import Mapping
@@ -11,64 +12,25 @@ import numpy as np
 
 from mixtune.errors import ConfigError, TrainingError
 from mixtune.recipe import FloatArray
+from mixtune.rules import make_rule, stored, unpacked
 from mixtune.study import Study
-from mixtune.trial import Cost, Influence, Measurement, Role, Trial
+from mixtune.trial import Alignment, Cost, Influence, Measurement, Role, Trial
 
+ALIGNMENT = "alignment"
 CHECKPOINT = "checkpoint"
+CLUSTERS = "clusters"
 COST = "cost"
 INFLUENCE = "influence"
 NEIGHBOURS = "neighbours"
 DONE = "steps_done"
+RULE = "rule"
+RULE_STATE = "rule_state"
 
-READABLE = frozenset({"score", CHECKPOINT, INFLUENCE, NEIGHBOURS})
+READABLE = frozenset({"score", ALIGNMENT, CHECKPOINT, CLUSTERS, INFLUENCE, NEIGHBOURS, RULE})
 """Measurement fields that a flat report can hold."""
 
-GIVEN = (
-    "trial",
-    "role",
-    "sources",
-    "targets",
-    "weights",
-    "kept",
-    "steps",
-    "horizon",
-    "seed",
-    "parent",
-    "parent_checkpoint",
-    "probe_sources",
-    "probe_kept",
-    "probe_steps",
-    "reptile",
-    "epsilon",
-    "temperature",
-)
-"""Keys that a trainable finds in its config."""
-
-
-def config_of(study: Study, trial: Trial, parent_checkpoint: str | None) -> dict[str, object]:
-    """A trial as the config of a stranger's trainable."""
-    proposal, probe = trial.proposal, trial.proposal.probe
-    recipe, arms = proposal.recipe, list(probe.arms.values()) if probe else []
-    values = (
-        trial.number,
-        trial.role.value,
-        list(study.names),
-        [target.name for target in study.targets],
-        {name: recipe.mixture.get(name, 0.0) for name in study.names},
-        {name: recipe.pruning.share(name) for name in study.names},
-        proposal.steps,
-        proposal.horizon,
-        trial.seed,
-        proposal.parent,
-        parent_checkpoint,
-        [source for source, _ in arms],
-        [recipe.pruning.share(source) if level is None else level for source, level in arms],
-        probe.steps if probe else 0,
-        probe.reptile if probe else "",
-        probe.epsilon if probe else 0.0,
-        probe.temperature if probe else None,
-    )
-    return dict(zip(GIVEN, values, strict=True))
+SURVEYED = frozenset({CLUSTERS, NEIGHBOURS})
+"""Those that only a survey fills."""
 
 
 def measurement_of(
@@ -77,7 +39,7 @@ def measurement_of(
     """Read a trial's last report; sign is -1 for a metric that is to be small.
 
     Raises:
-        TrainingError: the metric is not finite: the trial has failed.
+        TrainingError: the metric or a rule's state is not finite: the trial has failed.
         ConfigError: a key that the search algorithm reads is missing or has another shape; no trial could do better.
     """
     where = f"trial {trial.number}"
@@ -87,14 +49,9 @@ def measurement_of(
     if INFLUENCE in needs and probe is not None:
         influence = _influence(study, list(probe.arms), result, where)
     checkpoint = None
-    if CHECKPOINT in needs and trial.role is Role.ROUND:
+    if CHECKPOINT in needs and trial.role in (Role.ROUND, Role.REFERENCE):
         checkpoint = str(_reported(result, CHECKPOINT, where))
-    neighbours: dict[str, Mapping[str, float]] = {}
-    if NEIGHBOURS in needs and trial.role is Role.SURVEY:
-        shape = (len(study.targets), len(study.names))
-        shares = np.nan_to_num(_numbers(_reported(result, NEIGHBOURS, where), shape, NEIGHBOURS, where))
-        for target, row in zip(study.targets, shares.tolist(), strict=True):
-            neighbours[target.name] = dict(zip(study.names, row, strict=True))
+    surveyed = {key: _shares(study, result, key, where) for key in SURVEYED & needs if trial.role is Role.SURVEY}
     done, runs = trial.proposal.steps, 0.0
     if DONE in result:
         done = int(np.nan_to_num(_numbers(result[DONE], (), DONE, where)))
@@ -104,7 +61,10 @@ def measurement_of(
         step=done,
         score=None if score is None else sign * score,
         influence=influence,
-        neighbours=neighbours,
+        neighbours=surveyed.get(NEIGHBOURS, {}),
+        clusters=surveyed.get(CLUSTERS, {}),
+        rule=_rule(study, trial, result, where) if RULE in needs else {},
+        alignment=_alignment(study, trial, result, where) if ALIGNMENT in needs else {},
         cost=Cost(train=runs * study.prepared.run_flops),
         checkpoint=checkpoint,
     )
@@ -117,6 +77,44 @@ def _score(result: Mapping[str, Any], metric: str | None, where: str, *, require
     if not np.isfinite(score):
         raise TrainingError(f"{where} reported {metric!r} as {score}")
     return score
+
+
+def _shares(study: Study, result: Mapping[str, Any], key: str, where: str) -> dict[str, Mapping[str, float]]:
+    """Shares of the sources per target, from one list per target."""
+    found = _numbers(_reported(result, key, where), (len(study.targets), len(study.names)), key, where)
+    rows = np.nan_to_num(found).tolist()
+    return {
+        target.name: dict(zip(study.names, row, strict=True)) for target, row in zip(study.targets, rows, strict=True)
+    }
+
+
+def _rule(study: Study, trial: Trial, result: Mapping[str, Any], where: str) -> dict[str, tuple[float, ...]]:
+    """The state that the proposal's rule ended in, from one list of numbers."""
+    if trial.proposal.rule is None:
+        return {}
+    rule, count = make_rule(trial.proposal.rule), len(study.names)
+    told = _reported(result, RULE_STATE, where)
+    try:
+        numbers = np.asarray(told, dtype=np.float64).ravel().tolist()
+        state = unpacked(rule, numbers, count)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where} reported {RULE_STATE!r} as {told!r:.80}, which is not a list of numbers") from error
+    except ConfigError as error:
+        raise ConfigError(f"{where} reported {RULE_STATE!r} of another length: {error}") from error
+    if not np.isfinite(numbers).all():
+        raise TrainingError(f"{where} reported {RULE_STATE!r} with numbers that are not finite")
+    return stored(state)
+
+
+def _alignment(study: Study, trial: Trial, result: Mapping[str, Any], where: str) -> dict[str, Alignment]:
+    """Alignment of the compared sources, from one list of cosines each: those of gradients scaled to norm 1."""
+    gradients, targets = trial.proposal.gradients, [target.name for target in study.targets]
+    if gradients is None or trial.proposal.rule is not None:
+        return {}
+    shape = (len(gradients.sources), len(targets))
+    rows = _numbers(_reported(result, ALIGNMENT, where), shape, ALIGNMENT, where)
+    known = {name: _known(targets, row) for name, row in zip(gradients.sources, rows, strict=True)}
+    return {name: Alignment(cosine, cosine, 1.0) for name, cosine in known.items()}
 
 
 def _influence(study: Study, arms: list[str], result: Mapping[str, Any], where: str) -> dict[str, Influence]:

@@ -363,7 +363,7 @@ DATA = [
     Case(
         "a loss without its data",
         study("steps: 10", "steps: 10, loss: margin-mse"),
-        ("loss 'margin-mse' needs hard negatives and teacher scores", "wiki, faq", "infonce"),
+        ("proxy.loss is 'margin-mse'", "no scored hard negatives: wiki", "mine: 5", "proxy.teacher"),
     ),
 ]
 

@@ -163,6 +163,49 @@ def test_check_refuses_a_space_without_a_mixture(desk: Desk, tiny: str) -> None:
     assert "no mixture fits" in result.stderr and "raise space.max_epochs" in result.stderr
 
 
+OPTIONS = "pruning: {method: [none, dynamic], query_end: [2, 5], least: 16}\n"
+
+
+def test_check_shows_what_is_pruned_and_what_the_search_chooses(desk: Desk, tiny: str) -> None:
+    file = desk.write(STUDY + OPTIONS)
+    lines = " ".join(desk("check", file).output.split())
+    assert "Pruning none | dynamic (searched), query_end 2 | 5 (searched), cutoff_end 0.5, strength 5" in lines
+    assert "no source below 16 pairs" in lines and "Batching" not in lines
+    options = json.loads(desk("check", file, "--json").stdout)["options"]
+    assert options["choices"] == {"query_end": [2.0, 5.0], "dynamic": [0.0, 1.0]}
+    assert options["schedule"]["method"] == "dynamic" and options["keep_least"] == 16
+
+
+@pytest.mark.parametrize(
+    "parts, note",
+    [
+        # 40 pairs are drawn in a run, 30 of them from long, whose first epoch has 19: no schedule is too slow here.
+        ("pruning: {method: dynamic}\n", None),
+        (
+            "pruning: {method: dynamic}\nproxy: {steps: 4, batch_size: 4}\n",
+            "pruning.method dynamic has no effect before a whole epoch, and in proportion to size a proxy run "
+            "completes none of long, short; allow more proxy.steps, or lower the sources' limit",
+        ),
+        (
+            "batching: {topics: 5}\n",
+            "batching.topics with loss infonce: batches of one topic hold more false negatives",
+        ),
+        ("batching: {topics: 0}\n", None),
+    ],
+)
+def test_check_notes_what_pruning_and_topics_would_not_do(desk: Desk, tiny: str, parts: str, note: str | None) -> None:
+    text = STUDY if "proxy" not in parts else STUDY.replace("proxy: {steps: 10, batch_size: 4}\n", "")
+    notes = json.loads(desk("check", desk.write(text + parts), "--json").stdout)["notes"]
+    told = [each for each in notes if each.startswith(("pruning", "batching"))]
+    assert told == [] if note is None else told[0].startswith(note)
+
+
+def test_check_says_what_the_algorithm_does_not_choose(desk: Desk, tiny: str) -> None:
+    file = desk.write(STUDY.replace("random", "infdds") + OPTIONS)
+    notes = json.loads(desk("check", file, "--json").stdout)["notes"]
+    assert any(note.startswith("infdds does not choose pruning or batching") for note in notes)
+
+
 def test_check_stores_no_study(desk: Desk, tiny: str) -> None:
     desk("check", tiny)
     assert desk.opened == []
@@ -183,3 +226,19 @@ def test_check_loads_no_model_where_everything_is_encoded(
     after = json.loads(result.stdout)
     assert (after["new_texts"], after["encoding_flops"], after["disk_bytes"]) == (0, 0.0, 0)
     assert after["run_flops"] == before["run_flops"]
+
+
+def test_check_counts_on_the_negatives_that_will_be_mined(desk: Desk, tiny: str) -> None:
+    plain, mining = STUDY, STUDY.replace("kind: beir, path: long", "kind: beir, mine: 3, path: long")
+    steps = [json.loads(desk("check", desk.write(text), "--json").stdout)["run_flops"] for text in (plain, mining)]
+    assert steps[1] > 1.1 * steps[0]
+
+
+def test_check_notes_how_much_an_in_batch_cross_encoder_scores(desk: Desk, tiny: str) -> None:
+    teacher = "batch_teacher: {model: not/there, kind: cross-encoder}"
+    file = desk.write(STUDY.replace("batch_size: 4}", f"batch_size: 4, {teacher}}}"))
+    notes = json.loads(desk("check", file, "--json").stdout)["notes"]
+    assert [note for note in notes if "cross-encoder" in note] == [
+        "proxy.batch_teacher is a cross-encoder: it scores up to 32 pairs of texts for each new batch, before its trial"
+        " can go on"
+    ]

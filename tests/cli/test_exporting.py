@@ -1,6 +1,6 @@
 import json
 
-from desk import Desk
+from desk import STUDY, Desk
 
 from mixtune.export import EXPORTERS
 
@@ -30,3 +30,12 @@ def test_help_names_every_format(desk: Desk) -> None:
     output = desk("export", "--help").output
     for name in EXPORTERS:
         assert name in output.replace("\n", " ")
+
+
+def test_an_export_says_what_it_does_not_carry_over(desk: Desk) -> None:
+    taught = "proxy: {loss: in-batch, batch_teacher: {model: m, kind: sentence-transformer}}\n"
+    assert desk("run", desk.write(STUDY + taught)).exit_code == 0
+    result = desk("export", "duo", "--format", "sentence-transformers", "--out", str(desk.folder / "out"))
+    assert result.exit_code == 0, result.output
+    assert "Warning: not carried over: loss in-batch for want of its in-batch teacher" in result.stderr
+    assert "not carried over" not in desk("export", "duo", "--out", str(desk.folder / "m.json")).output

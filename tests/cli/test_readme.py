@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from mixtune.cli import create_app
 from mixtune.config import load
-from mixtune.config.schema import KINDS
+from mixtune.config.schema import KINDS, BatchingEntry, PruningEntry
 from mixtune.searchers import SEARCHERS
 from mixtune.training.data import READERS, read_source
 
@@ -64,6 +64,18 @@ def test_the_sources_in_readme_can_be_copied_and_read(tmp_path: Path) -> None:
     assert texts["logs"].teacher == ((0.9, 0.2), (0.8, 0.1), (0.7, 0.1))
     assert texts["logs"].negatives[0] == ("passage: Cards are sent by post.",)
     assert texts["graded"].notes == ("1 pair with a score below 3 was left out",)
+
+
+def test_the_pruning_study_in_readme_is_the_one_that_we_ship(tmp_path: Path) -> None:
+    (example,) = (block for block in blocks("yaml") if "name: pruning" in block)
+    path = tmp_path / "study.yaml"
+    path.write_text(example)
+    assert load(path) == load(ROOT / "studies" / "pruning.yaml")
+
+
+@pytest.mark.parametrize("entry", [PruningEntry, BatchingEntry])
+def test_every_key_of_pruning_and_batching_stands_in_readme(entry: type) -> None:
+    assert [key for key in entry.__annotations__ if f"`{key}`" not in README] == []
 
 
 def test_every_kind_of_data_stands_in_readme() -> None:

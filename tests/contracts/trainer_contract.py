@@ -1,5 +1,6 @@
 """What every trainer promises. A new one subclasses TrainerContract and gives the fixtures `trainer` and `study`."""
 
+import json
 import math
 import pickle
 from collections.abc import Mapping
@@ -8,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from mixtune.batching import Batching
 from mixtune.errors import TrainingError
 from mixtune.recipe import Mixture, Recipe
 from mixtune.study import Study
 from mixtune.training.base import Task, Trainer
-from mixtune.trial import JUDGED, Cost, Measurement, Outcome, Probe, Proposal, Role
+from mixtune.trial import JUDGED, Cost, Gradients, Measurement, Outcome, Probe, Proposal, Role, Rule
 
 STEPS = 4
 
@@ -42,9 +44,10 @@ class TrainerContract:
         seed: int = 5,
         parent: Path | None = None,
         thresholds: Mapping[int, float] | None = None,
+        reference: Path | None = None,
     ) -> Outcome:
         number = 0 if parent is None else 1
-        task = Task(number, proposal, seed, place, parent, thresholds or {})
+        task = Task(number, proposal, seed, place, parent, thresholds or {}, reference)
         return trainer.train(study, task, lambda step, score: None)
 
     def test_equal_inputs_give_equal_outcomes(
@@ -204,6 +207,61 @@ class TrainerContract:
         looked = self.run(trainer, study, proposal, tmp_path / "c", thresholds={2: -math.inf})
         again = self.run(trainer, study, proposal, tmp_path / "c", thresholds=looked.measurement.rungs)
         assert untimed(again) == untimed(looked)
+
+    def test_a_chain_under_a_rule_is_one_run_of_all_its_steps(
+        self, trainer: Trainer, study: Study, recipe: Recipe, tmp_path: Path
+    ) -> None:
+        mixed = replace(recipe, batching=Batching(mixed=True))
+        reference = tmp_path / "reference"
+        self.run(trainer, study, Proposal(mixed, 1, Role.REFERENCE), reference)
+        first = Proposal(mixed, 1, Role.ROUND, rule=Rule("tdro", {"eta": 0.5}, negatives=2), reference=0)
+        began = self.run(trainer, study, first, tmp_path / "a", reference=reference).measurement
+        told = {name: tuple(values) for name, values in json.loads(json.dumps(dict(began.rule))).items()}
+        second = replace(first, steps=2, parent=0, rule=Rule("tdro", {"eta": 0.5}, told, 2))
+        chained, whole = (
+            self.run(
+                trainer, study, proposal, tmp_path / name, seed=seed, parent=parent, reference=reference
+            ).measurement
+            for proposal, name, seed, parent in (
+                (second, "b", 77, tmp_path / "a"),
+                (replace(first, steps=3), "whole", 5, None),
+            )
+        )
+        assert chained.rule == whole.rule != began.rule
+        assert (chained.step, chained.score, chained.dev) == (whole.step, whole.score, whole.dev)
+        assert chained.dev_loss == whole.dev_loss
+        assert chained.exposure == pytest.approx(whole.exposure)
+        assert set(whole.reference_loss) == set(whole.loss) == set(whole.receipt)
+        for name, drawn in whole.receipt.items():
+            assert whole.exposure[name] == pytest.approx(drawn.rows / study.proxy.batch_size)
+
+    def test_a_rule_on_batches_of_one_source_is_a_training_error(
+        self, trainer: Trainer, study: Study, recipe: Recipe, tmp_path: Path
+    ) -> None:
+        proposal = Proposal(recipe, STEPS, Role.ROUND, rule=Rule("tdro"), reference=0)
+        with pytest.raises(TrainingError, match="mix"):
+            self.run(trainer, study, proposal, tmp_path / "c")
+
+    def test_a_missing_reference_is_a_training_error_that_names_it(
+        self, trainer: Trainer, study: Study, recipe: Recipe, tmp_path: Path
+    ) -> None:
+        mixed = replace(recipe, batching=Batching(mixed=True))
+        proposal = Proposal(mixed, STEPS, Role.ROUND, rule=Rule("tdro"), reference=0)
+        with pytest.raises(TrainingError, match="gone"):
+            self.run(trainer, study, proposal, tmp_path / "c", reference=tmp_path / "gone")
+
+    def test_gradients_show_how_each_source_lies_to_each_target_and_move_nothing(
+        self, trainer: Trainer, study: Study, recipe: Recipe, tmp_path: Path
+    ) -> None:
+        proposal = Proposal(recipe, 2, Role.SEARCH)
+        plain = self.run(trainer, study, proposal, tmp_path / "c").measurement
+        asked = replace(proposal, gradients=Gradients(study.names, queries=4, negatives=4))
+        found = self.run(trainer, study, asked, tmp_path / "c").measurement
+        assert set(found.alignment) == set(study.names)
+        for alignment in found.alignment.values():
+            assert set(alignment.cosine) == set(alignment.product) == {target.name for target in study.targets}
+            assert all(-1 <= cosine <= 1 for cosine in alignment.cosine.values()) and alignment.norm > 0
+        assert (found.score, found.dev, found.loss) == (plain.score, plain.dev, plain.loss)
 
     def test_work_costs_operations(self, trainer: Trainer, study: Study, recipe: Recipe, tmp_path: Path) -> None:
         once, twice = (

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from mixtune.batching import Batching
 from mixtune.errors import ExportError
 from mixtune.export import EXPORTERS
 from mixtune.export.base import ExportRequest
 from mixtune.mixture_file import read_mixture, source_at
 from mixtune.prompts import Prompts
+from mixtune.pruning import Pruning, Schedule
 from mixtune.recipe import Mixture, Recipe
 from mixtune.source import Source
 
@@ -22,11 +24,47 @@ def test_the_recipe_round_trips_to_the_last_bit(asked: Ask, tmp_path: Path) -> N
     assert read_mixture(request.out).recipe == request.recipe
 
 
+@pytest.mark.parametrize(
+    "pruning, batching, named",
+    [
+        (
+            Pruning({"homes": 0.51}, Schedule(query_end=8, cutoff_end=0.3, strength=2, refresh=50), 32),
+            Batching(),
+            "dynamic",
+        ),
+        (Pruning({}, Schedule("infobatch")), Batching(), "infobatch"),
+        (Pruning({"homes": 0.51}, least=200), Batching(topics=200, clusters=2, margin_bins=10), "static"),
+        (Pruning(), Batching(margin_bins=10), "none"),
+        (Pruning(), Batching(mixed=True), "none"),
+    ],
+)
+def test_pruning_and_batching_round_trip(
+    asked: Ask, tmp_path: Path, pruning: Pruning, batching: Batching, named: str
+) -> None:
+    request = asked(tmp_path / "m.json")
+    request = replace(request, recipe=replace(request.recipe, pruning=pruning, batching=batching))
+    EXPORTERS["mixture"](request)
+    file = read_mixture(request.out)
+    assert file.recipe == request.recipe
+    assert file.pruning == named
+    assert (file.unit, file.batch_policy) == (
+        ("loss", "mixed") if batching.mixed else ("batches", "topics" if batching.topics else "random")
+    )
+
+
+def test_kept_rows_heed_the_least_that_a_source_keeps(asked: Ask, tmp_path: Path) -> None:
+    request = asked(tmp_path / "m.json")
+    request = replace(request, recipe=replace(request.recipe, pruning=Pruning({"homes": 0.51, "tiny": 0.1}, least=4)))
+    EXPORTERS["mixture"](request)
+    assert [entry.kept_rows for entry in read_mixture(request.out).sources] == [153, 90, 4]
+
+
 def test_the_file_has_the_published_keys_and_hand_computed_values(asked: Ask, tmp_path: Path) -> None:
     EXPORTERS["mixture"](asked(tmp_path / "mixture.json"))
     data = json.loads((tmp_path / "mixture.json").read_text())
-    head = ["schema", "study", "trial", "unit", "budget", "sources", "pruning", "batch_policy"]
-    assert list(data) == [*head, "negatives", "precision", "prior", "metric", "versions", "created"]
+    head = ["schema", "study", "trial", "unit", "budget", "sources", "pruning", "schedule", "keep_least"]
+    batches = ["batch_policy", "batching", "negatives", "precision"]
+    assert list(data) == [*head, *batches, "prior", "metric", "versions", "created"]
     assert data["schema"] == "mixtune/mixture/1"
     assert data["unit"] == "batches"
     assert data["budget"] == {"steps": 120, "batch_size": 4, "rows": 480}
@@ -43,7 +81,9 @@ def test_the_file_has_the_published_keys_and_hand_computed_values(asked: Ask, tm
         "cap": 1.0,
         "implied_epochs": pytest.approx(160 / 153),
     }
-    assert data["pruning"] == "static"
+    assert (data["pruning"], data["schedule"], data["keep_least"]) == ("static", None, 1)
+    assert data["batch_policy"] == "random"
+    assert data["batching"] == {"topics": 0, "clusters": 1, "margin_bins": 1}
     assert data["negatives"] == 1
     assert data["precision"] == "auto"
     assert data["prior"] == {"kind": "expert", "weights": {"homes": 0.2, "tiny": 0.6, "wide web": 0.2}}

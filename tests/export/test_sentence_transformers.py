@@ -10,27 +10,33 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.sampler import DefaultBatchSampler
 from sentence_transformers.sentence_transformer.losses import MarginMSELoss, MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from torch.utils.data import ConcatDataset, SequentialSampler
 
+from mixtune.batching import Batching
 from mixtune.errors import ExportError
 from mixtune.export import EXPORTERS
 from mixtune.export.base import ExportRequest
-from mixtune.export.sentence_transformers import script_of
+from mixtune.export.sentence_transformers import loss_of, script_of
 from mixtune.mixture_file import read_mixture
 from mixtune.prompts import Prompts
-from mixtune.pruning import Pruning
+from mixtune.proxy import Proxy
+from mixtune.pruning import Pruning, Schedule
 from mixtune.recipe import Mixture, Recipe
 from mixtune.source import Columns, Source, SourceFacts
 from mixtune.study import Study
+from mixtune.teacher import Teacher
 from mixtune.training.batches import RecipeBatchSampler, sampler_from
 from mixtune.training.data import read_source
+from mixtune.training.losses import LOSSES
 
 Features = dict[str, torch.Tensor]
 Ask = Callable[[Path], ExportRequest]
 EXPORT = EXPORTERS["sentence-transformers"]
+TEACHER = Teacher("some/model", "cross-encoder")
 
 
 def built(sampler: Callable[..., RecipeBatchSampler], sizes: list[int]) -> RecipeBatchSampler:
@@ -74,6 +80,7 @@ def test_the_script_trains_as_the_study_did(asked: Ask, tmp_path: Path) -> None:
         "MAX_LENGTH": 64,
         "LEARNING_RATE": 3e-5,
         "SEED": 5,
+        "NOT_CARRIED_OVER": (),
     }
 
 
@@ -363,3 +370,80 @@ def test_the_script_of_a_margin_mse_study_is_clean_python_and_has_no_other_loss(
     assert "MultipleNegativesRankingLoss" not in script
     (tmp_path / "train.py").write_text(script)
     assert checked(tmp_path) == ""
+
+
+DYNAMIC = Pruning({"big": 0.5}, Schedule())
+
+
+def test_a_schedule_is_not_carried_over_and_the_script_says_so_in_print_and_in_the_receipt(
+    asked: Ask,
+    tmp_path: Path,
+    model_folder: Path,
+    two_sources: Study,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    recipe = Recipe(Mixture({"big": 0.5, "tiny": 0.5}), DYNAMIC)
+    request = replace(asked(tmp_path / "export"), study=two_sources, recipe=recipe)
+    EXPORT(request)
+    assert checked(request.out) == ""
+    out = request.out / "run"
+    run_here(
+        request.out / "train.py", monkeypatch, "--model", str(model_folder), "--output", str(out), "--max-steps", "8"
+    )
+    printed, receipt = capsys.readouterr().out, json.loads((out / "receipt.json").read_text())
+    lost = "not carried over: pruning schedule dynamic, which needs scores of the model as it trains"
+    assert f"warning: {lost}" in printed
+    assert all(lost in drawn["notes"][0] for drawn in receipt.values())
+    assert receipt["big"]["unique_rows"] <= 20  # static pruning is carried over
+
+
+def test_a_sampler_in_a_script_of_ones_own_warns_of_what_it_leaves_out(asked: Ask, tmp_path: Path) -> None:
+    request = asked(tmp_path)
+    topics = replace(request.recipe, batching=Batching(topics=200))
+    EXPORT(replace(request, recipe=topics))
+    with pytest.warns(UserWarning, match="not carried over from .*: topics of about 200 queries"):
+        sampler_from(tmp_path / "mixture.json")
+
+
+@pytest.mark.parametrize(
+    "proxy, loss, said",
+    [
+        (Proxy(loss="margin-mse"), "margin-mse", None),
+        (Proxy(loss="dual", batch_teacher=TEACHER), "margin-mse", "loss dual for want of its in-batch teacher"),
+        (Proxy(loss="in-batch", batch_teacher=TEACHER), "infonce", "loss in-batch for want of its in-batch teacher"),
+        (Proxy(loss="margin-mse", teacher=TEACHER), "infonce", "loss margin-mse for want of its teacher's scores"),
+        (Proxy(batch_teacher=TEACHER), "infonce", "what proxy.batch_teacher says is no negative"),
+        (Proxy(), "infonce", None),
+    ],
+)
+def test_a_loss_that_sentence_transformers_lacks_is_replaced_with_a_word(
+    proxy: Proxy, loss: str, said: str | None
+) -> None:
+    found, lost = loss_of(proxy)
+    assert found == loss
+    assert lost is None if said is None else lost is not None and said in lost
+
+
+def test_every_loss_of_a_study_has_a_script(asked: Ask, tmp_path: Path) -> None:
+    request = asked(tmp_path)
+    for loss in LOSSES:
+        proxy = replace(request.study.proxy, loss=loss, teacher=TEACHER, batch_teacher=TEACHER)
+        (tmp_path / "train.py").write_text(script_of(replace(request, study=replace(request.study, proxy=proxy))))
+        assert checked(tmp_path) == ""
+
+
+def test_the_exported_script_mines_the_negatives_that_the_study_mined(
+    asked: Ask, tmp_path: Path, model_folder: Path, two_sources: Study
+) -> None:
+    sources = tuple(replace(source, mine=2) for source in two_sources.sources)
+    study = replace(two_sources, sources=sources)
+    request = replace(asked(tmp_path / "export"), study=study, recipe=Recipe(Mixture({"big": 1.0})))
+    EXPORT(request)
+    script = runpy.run_path(str(request.out / "train.py"))
+    (big,) = read_mixture(request.out / "mixture.json").drawn
+    dataset, _ = script["examples"](big, 2, SentenceTransformer(str(model_folder), device="cpu"))
+    assert dataset.column_names == ["anchor", "positive", "negative_1", "negative_2"]
+    documents, mined = set(dataset["positive"][:]), [*dataset["negative_1"][:], *dataset["negative_2"][:]]
+    assert set(mined) <= documents
+    assert all(negative != positive for negative, positive in zip(mined, 2 * dataset["positive"][:], strict=True))

@@ -8,13 +8,14 @@ import numpy as np
 from mixtune.errors import SearchExhausted
 from mixtune.preparation import Preparation
 from mixtune.recipe import FloatArray, Mixture, Recipe
+from mixtune.rules import StepSignals, make_rule, state_of, stored
 from mixtune.search import Budget, Search
 from mixtune.searchers import Searcher
 from mixtune.source import Source, SourceFacts
 from mixtune.space import Space
 from mixtune.study import Study
 from mixtune.target import Target, TargetFacts
-from mixtune.trial import Cost, Influence, Measurement, Proposal, Role, Trial, TrialState
+from mixtune.trial import Alignment, Cost, Influence, Measurement, Proposal, Role, Trial, TrialState
 
 
 def planted_study(sources: int, *, targets: int = 2, space: Space | None = None, seed: int = 0) -> Study:
@@ -41,6 +42,9 @@ class World:
     Influence of a home on its target is 0.1, of any other source 0; both carry noise of the size that is reported as
     standard error. The best mixture gives home j a share proportional to v_j ** 2. best_kept says at which keep level
     alone a home is worth that; at any other its batches are worth a quarter. Other sources' levels make no difference.
+    The gradient of a home has cosine 0.5 with its target's, of any other source 0, its norm is 1. In a mixed batch the
+    loss of a home is 1.5 where the reference model's is 1, that of any other source 1 like its reference's, and that of
+    the last source, if it is no home, 4 where the reference's is 3.9: it is noise.
     """
 
     study: Study
@@ -79,15 +83,60 @@ class World:
                 per_target_error=dict.fromkeys(tasks, self.noise),
             )
         score = self.value(proposal.recipe) + self.noise * float(rng.standard_normal())
-        return Measurement(proposal.steps, score, influence=influence, cost=Cost(train=1.0), checkpoint="here")
+        return Measurement(
+            proposal.steps,
+            score,
+            influence=influence,
+            rule=self.ruled(proposal, seed),
+            alignment=self.aligned(proposal, seed),
+            cost=Cost(train=1.0),
+            checkpoint="here",
+        )
+
+    def aligned(self, proposal: Proposal, seed: int) -> dict[str, Alignment]:
+        """What the proposal's gradients show at the end of its run."""
+        if proposal.gradients is None or proposal.rule is not None:
+            return {}
+        cosine = 5 * self.gains() + self.noise * np.random.default_rng([seed, 1]).standard_normal(self.gains().shape)
+        tasks, found = [target.name for target in self.study.targets], {}
+        for name in proposal.gradients.sources:
+            own = dict(zip(tasks, cosine[self.study.names.index(name)].tolist(), strict=True))
+            found[name] = Alignment(own, own, 1.0)
+        return found
+
+    def ruled(self, proposal: Proposal, seed: int) -> dict[str, tuple[float, ...]]:
+        """The state that the proposal's rule ends in."""
+        if proposal.rule is None:
+            return {}
+        rule, count = make_rule(proposal.rule), len(self.study.names)
+        weights = proposal.recipe.mixture.array(self.study.names)
+        state = state_of(rule, proposal.rule.state) if proposal.rule.state else rule.start(weights)
+        rng, drawn = np.random.default_rng([seed, 2]), np.flatnonzero(weights > 0)
+        homes = np.arange(count) < len(self.study.targets)
+        noisy = ~homes & (np.arange(count) == count - 1)
+        proxy, reference = 1 + 0.5 * homes + 3 * noisy, 1 + 2.9 * noisy
+        product = 5 * self.gains() @ self.study.target_weights()
+        for _ in range(proposal.steps):
+            sources = np.sort(rng.choice(drawn, 32))
+            present = np.bincount(sources, minlength=count) > 0
+            loss, seen = proxy[sources], product + self.noise * rng.standard_normal(count)
+            signals = StepSignals(
+                sources,
+                loss + self.noise * rng.standard_normal(32),
+                reference[sources],
+                np.where(present, seen, np.nan),
+                np.where(present, 1.0, np.nan),
+            )
+            state = rule.step(state, signals)
+        return stored(state)
 
 
 def survey(study: Study) -> Trial:
-    """The trial that every study starts with, complete. All neighbours of a target come from its home."""
+    """The trial that every study starts with, complete. All neighbours and clusters of a target come from its home."""
     proposal = Proposal(Recipe(study.proportional()), 0, Role.SURVEY)
     homes = [source.name for source in study.sources]
     shares = {target.name: {homes[index]: 1.0} for index, target in enumerate(study.targets)}
-    found = Measurement(score=0.1, neighbours=shares)
+    found = Measurement(score=0.1, neighbours=shares, clusters=shares)
     return Trial(0, proposal, study.trial_seed(0), state=TrialState.COMPLETE, measurement=found)
 
 

@@ -4,13 +4,15 @@ from searcher_contract import FoldSearcherContract, SearcherContract
 
 from mixtune.errors import ConfigError
 from mixtune.search import Search
-from mixtune.searchers import SEARCHERS, InfDDS, Searcher, make
+from mixtune.searchers import SEARCHERS, InfDDS, Searcher, candidates, make, regression
 from mixtune.searchers.baselines import Expert, Proportional, Temperature, Uniform
 from mixtune.searchers.blackbox import Random
 from mixtune.searchers.cmaes import CMAES
+from mixtune.searchers.crisp import CRISP
 from mixtune.searchers.neighbours import Neighbours
 from mixtune.searchers.optuna import GP, TPE
 from mixtune.searchers.qmc import QMC
+from mixtune.searchers.regmix import RegMix
 from mixtune.space import Space
 from mixtune.study import Study
 
@@ -81,6 +83,27 @@ class TestNeighbours(SearcherContract):
     @pytest.fixture
     def searcher(self) -> Searcher:
         return Neighbours()
+
+
+class TestCRISP(SearcherContract):
+    @pytest.fixture
+    def searcher(self) -> Searcher:
+        return CRISP()
+
+
+class TestRegMix(SearcherContract):
+    @pytest.fixture(autouse=True)
+    def few(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(candidates, "CANDIDATES", 1500)
+        monkeypatch.setattr(regression, "FOLDS", 2)
+
+    @pytest.fixture(params=[1, 2, 200])
+    def study(self, request: pytest.FixtureRequest) -> Study:
+        return planted_study(request.param, targets=min(2, request.param))
+
+    @pytest.fixture
+    def searcher(self) -> Searcher:
+        return RegMix(n_fit=5, k=1)
 
 
 class TestInfDDS(FoldSearcherContract):

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from planted import World, explore, planted_study
 
 from mixtune.recipe import Recipe
-from mixtune.searchers import SEARCHERS, InfDDS, Searcher
+from mixtune.searchers import SEARCHERS, InfDDS, Searcher, candidates
 from mixtune.searchers.cmaes import CMAES
 from mixtune.searchers.keep import lowest_pruning
 from mixtune.searchers.optuna import GP, TPE
+from mixtune.searchers.regmix import RegMix
 from mixtune.space import SimplexMapping, Space
 from mixtune.study import Study
 
@@ -20,12 +21,13 @@ EAGER: Mapping[str, Searcher] = {
     "cmaes": CMAES(population=4),
     "gp": GP(n_startup_trials=2),
     "infdds": InfDDS(beta=5.0),
+    "regmix": RegMix(n_fit=2, k=1),
     "tpe": TPE(n_startup_trials=2),
 }
 """Searchers set so that they leave their start within a few trials."""
 
-SLOW = ("cmaes", "gp")
-"""Searchers that compute on matrices of the size of the box."""
+SLOW = ("cmaes", "gp", "regmix")
+"""Searchers that compute on matrices of the size of the box, or on very many points of it."""
 
 SOURCES = [2, 25, 1000]
 
@@ -117,7 +119,10 @@ def test_any_weights_are_brought_into_the_space(size: int, examples: int) -> Non
 
 @pytest.mark.parametrize("size", SOURCES)
 @pytest.mark.parametrize("name", SEARCHERS)
-def test_every_proposal_and_recommendation_lies_in_the_space(name: str, size: int) -> None:
+def test_every_proposal_and_recommendation_lies_in_the_space(
+    name: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidates, "CANDIDATES", 3000)
     searcher = EAGER.get(name) or SEARCHERS[name]()
     examples, trials = {2: (15, 6), 25: (10, 6), 1000: (2, 4)}[size]
     if name in SLOW:

@@ -7,6 +7,7 @@ import numpy as np
 
 from mixtune.preparation import Preparation
 from mixtune.proxy import Proxy
+from mixtune.pruning import Pruning
 from mixtune.recipe import Mixture, Recipe
 from mixtune.search import Budget, Search
 from mixtune.source import Source, SourceFacts
@@ -110,13 +111,15 @@ def recipe(**weights: float) -> Recipe:
     return Recipe(Mixture(weights))
 
 
-def run_of(bench: Bench, study: Study, weights: Mapping[str, float], seed: int = 0) -> Run:
+def run_of(
+    bench: Bench, study: Study, weights: Mapping[str, float], seed: int = 0, pruning: Pruning | None = None
+) -> Run:
     bench.model.reset()
     return Run(
         bench.model,
         study.proxy,
         sources=bench.prepared.sources,
         rows={name: np.arange(len(pairs.queries)) for name, pairs in bench.prepared.sources.items()},
-        mixture=Mixture(weights),
+        recipe=Recipe(Mixture(weights), pruning or Pruning()),
         seed=seed,
     )

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import SafetensorError
@@ -8,11 +9,16 @@ from mixtune.errors import TrainingError
 from mixtune.training import checkpoint as module
 from mixtune.training.checkpoint import Checkpoint, Standing, load_checkpoint, save_checkpoint
 
-STANDING = Standing(7, 11, {"batch": 7, "sources": {"a": [1, 2, 3]}}, {"a": 9}, {"a": 4.5})
+NONE = np.empty(0, dtype=np.int64)
+STANDING = Standing(
+    7, 11, {"batch": 7, "sources": {"a": [1, 2, 3]}}, {"a": 9}, {"a": 4.5}, {"a|b": {"epochs": 2}}, "dynamic", 5
+)
+WALKS = {"a|b": {"left": np.array([3, 1]), "memory": np.array([0.5, np.nan], dtype=np.float32)}, "c": {"left": NONE}}
 
 
 def some() -> Checkpoint:
-    return Checkpoint(STANDING, {"w": torch.randn(3, 3).T}, {"w|step": torch.tensor(7.0)}, torch.get_rng_state())
+    optimiser = {"w|step": torch.tensor(7.0)}
+    return Checkpoint(STANDING, {"w": torch.randn(3, 3).T}, optimiser, torch.get_rng_state(), WALKS)
 
 
 def test_what_was_saved_is_read_back(tmp_path: Path) -> None:
@@ -23,6 +29,11 @@ def test_what_was_saved_is_read_back(tmp_path: Path) -> None:
     assert torch.equal(read.parameters["w"], saved.parameters["w"])
     assert torch.equal(read.optimiser["w|step"], saved.optimiser["w|step"])
     assert torch.equal(read.rng, saved.rng)
+    assert {name: sorted(arrays) for name, arrays in read.walks.items()} == {"a|b": ["left", "memory"], "c": ["left"]}
+    for name, arrays in WALKS.items():
+        for part, array in arrays.items():
+            assert read.walks[name][part].dtype == array.dtype
+            np.testing.assert_array_equal(read.walks[name][part], array)
 
 
 def test_nothing_else_is_left_beside_it(tmp_path: Path) -> None:
@@ -63,7 +74,8 @@ def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["parameters.safetensors", "optimiser.safetensors", "rng.safetensors", "standing.json"]
+    "file",
+    ["parameters.safetensors", "optimiser.safetensors", "rng.safetensors", "walks.safetensors", "standing.json"],
 )
 @pytest.mark.parametrize("damage", ["torn", "empty", "lost"])
 def test_a_damaged_checkpoint_is_named(tmp_path: Path, file: str, damage: str) -> None:

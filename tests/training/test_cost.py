@@ -17,9 +17,11 @@ from mixtune.training import models
 from mixtune.training.base import Task
 from mixtune.training.cost import fresh_run_flops, judging_flops, search_flops
 from mixtune.training.features import FeatureTable
+from mixtune.training.losses import LOSSES
 from mixtune.training.prepared import Pairs
 from mixtune.training.proxy import ProxyModel, open_proxy
 from mixtune.training.step import step_of
+from mixtune.training.teachers import BatchTeacher, EmbeddingTeacher, Teaching
 from mixtune.training.trainer import run_trial
 from mixtune.training.walk import Taken
 from mixtune.trial import JUDGED, Probe, Proposal, Role
@@ -100,6 +102,33 @@ def test_a_training_step_with_hard_negatives_costs_what_torchs_counter_counts(
         costs.append(step.flops(model, settings))
         assert costs[-1] == pytest.approx(counter.get_total_flops(), rel=0.02)
     assert costs[1] > 1.3 * costs[0]
+
+
+TAUGHT = [
+    *(("head", loss, 12) for loss in LOSSES),
+    *(("head", loss, 1) for loss in ("dual", "in-batch", "infonce")),
+    ("last:1", "in-batch", 12),
+    ("all", "dual", 12),
+]
+
+
+@pytest.mark.parametrize(("trainable", "loss", "size"), TAUGHT)
+def test_a_training_step_with_an_in_batch_teacher_costs_what_torchs_counter_counts(
+    table: FeatureTable, trainable: str, loss: str, size: int
+) -> None:
+    model, settings = opened(table, trainable), replace(PROXY, loss=loss)
+    pairs = Pairs(
+        *(np.arange(0, 12), np.arange(12, 24), np.arange(12), np.zeros(12, np.float32)),
+        starts=np.arange(13),
+        negatives=np.roll(np.arange(12, 24), 1),
+        teacher=np.linspace(5, -5, 24, dtype=np.float32),
+    )
+    teaching = Teaching(batch=BatchTeacher(EmbeddingTeacher(table, settings), table))
+    step = step_of(pairs, Taken(np.arange(size)), 1, 0, 0, teaching)
+    model.module.train()
+    with counted() as counter:
+        step.run(model, settings).loss.backward()
+    assert step.flops(model, settings) == pytest.approx(counter.get_total_flops(), rel=0.02)
 
 
 @pytest.mark.parametrize("trainable", ["head", "last:1", "last:2", "all"])

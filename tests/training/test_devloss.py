@@ -131,3 +131,17 @@ def test_over_many_draws_a_sampled_pool_uses_every_query_and_every_positive_alik
     assert len(own) > 1 and list(drawn.values()) == pytest.approx([240 / len(own)] * len(own), rel=0.3)
     assert seen[5] == 0, "the last query has no positive"
     assert seen[:5] == pytest.approx(np.full(5, 240), abs=5 * (600 * 0.4 * 0.6) ** 0.5)
+
+
+def test_a_gain_is_the_reciprocal_log_rank_of_each_positive_among_what_is_not_the_querys_own() -> None:
+    prepared, q, d = target()
+    pool = DevPool("t", prepared, np.ones(9, dtype=bool))
+    found = pool.measure(q[pool.used], d[pool.positions], 0.05)
+    assert found.losses == pytest.approx(pool.losses(q[pool.used], d[pool.positions], 0.05), rel=1e-12)
+    split = prepared.dev
+    for query in range(8):
+        own = slice(split.starts[query], split.starts[query + 1])
+        positives = [int(j) for j, g in zip(split.judged[own], split.grades[own], strict=True) if g > 0]
+        rest = [int(j) for j in prepared.negatives if int(j) not in positives]
+        ranks = [1 + sum(float(q[query] @ d[j]) > float(q[query] @ d[p]) for j in rest) for p in positives]
+        assert found.gains[query] == pytest.approx(np.mean([1 / math.log2(1 + rank) for rank in ranks]))

@@ -11,7 +11,17 @@ from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
-from mixtune.training.losses import LOSSES, Batch, infonce, margin_mse
+from mixtune.config import teaching
+from mixtune.training.losses import (
+    LOSSES,
+    NEED_BATCH_TEACHER,
+    NEED_TEACHER,
+    Batch,
+    dual,
+    in_batch,
+    infonce,
+    margin_mse,
+)
 
 
 def batch_of(size: int = 6, negatives: int = 0, dim: int = 5) -> Batch:
@@ -124,7 +134,7 @@ def test_row_weights_make_the_mean_a_weighted_one() -> None:
 
 @pytest.mark.parametrize("loss", sorted(LOSSES))
 def test_a_batch_without_weight_has_loss_zero(loss: str) -> None:
-    batch = replace(batch_of(3, 3), weights=torch.zeros(3), teacher=torch.arange(6.0))
+    batch = replace(batch_of(3, 3), weights=torch.zeros(3), teacher=torch.arange(6.0), batch_teacher=torch.ones(3, 6))
     assert LOSSES[loss](batch, 0.1).mean().item() == 0
 
 
@@ -158,11 +168,137 @@ def test_gradients_agree_with_finite_differences(loss: str) -> None:
     q, d = (x.double().requires_grad_() for x in (batch.queries, batch.documents))
     batch.groups[2] = batch.groups[1]
     batch.rows[3] = batch.rows[0]
-    rest = replace(batch, weights=torch.tensor([1.0, 2.0, 0.5, 1.0]).double(), teacher=torch.linspace(0, 1, 7).double())
+    rest = replace(
+        batch,
+        weights=torch.tensor([1.0, 2.0, 0.5, 1.0]).double(),
+        teacher=torch.linspace(0, 1, 7).double(),
+        batch_teacher=torch.randn(4, 7).double(),
+    )
     assert torch.autograd.gradcheck(
         lambda a, b: LOSSES[loss](replace(rest, queries=a, documents=b), 0.3).mean(), (q, d)
     )
 
 
+def in_batch_by_hand(batch: Batch, temperature: float) -> float:
+    """L_inb by its formula, one sum after the other; documents are the positives, then one negative for each query."""
+    assert batch.batch_teacher is not None
+    n = len(batch.queries)
+    s = (batch.queries @ batch.documents.T / temperature).tolist()
+    c = batch.batch_teacher.tolist()
+    halves = []
+    for start in (0, n):
+        errors = [
+            ((s[i][i] - s[i][start + j]) - (c[i][i] - c[i][start + j])) ** 2
+            for i in range(n)
+            for j in range(n)
+            if i != j
+        ]
+        halves.append(sum(errors) / len(errors))
+    return sum(halves) / 2
+
+
+def scored(size: int = 4, negatives: int = 4) -> Batch:
+    batch = batch_of(size, negatives)
+    torch.manual_seed(8)
+    scores = 5 * torch.randn(size, size + negatives)
+    return replace(batch, teacher=5 * torch.randn(size + negatives), batch_teacher=scores)
+
+
+def test_the_in_batch_loss_is_its_formula() -> None:
+    batch = scored()
+    assert in_batch(batch, 0.5).mean().item() == pytest.approx(in_batch_by_hand(batch, 0.5), rel=1e-5)
+
+
+def test_the_in_batch_loss_of_two_hand_computed_pairs() -> None:
+    q = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    d = torch.tensor([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0], [0.8, 0.6]])
+    teacher = torch.tensor([[3.0, 1.0, 9.0, 2.5], [1.0, 4.0, 0.0, 9.0]])
+    batch = Batch(q, d, torch.arange(2), torch.arange(4), owners=torch.arange(2), batch_teacher=teacher)
+    # At temperature 0.5. Positives: 2 (1 - .6) against 3 - 1, 2 (.8 - 0) against 4 - 1.
+    positives = ((0.8 - 2) ** 2 + (1.6 - 3) ** 2) / 2
+    # The other pair's negative: 2 (1 - .8) against 3 - 2.5, 2 (.8 - 1) against 4 - 0.
+    negatives = ((0.4 - 0.5) ** 2 + (-0.4 - 4) ** 2) / 2
+    assert in_batch(batch, 0.5).mean().item() == pytest.approx((positives + negatives) / 2)
+
+
+def test_without_hard_negatives_the_in_batch_loss_is_its_first_half() -> None:
+    batch = scored(4, 4)
+    assert batch.batch_teacher is not None
+    alone = replace(batch, documents=batch.documents[:4], owners=None, batch_teacher=batch.batch_teacher[:, :4])
+    # Copies of the positives for negatives make both halves equal.
+    doubled = replace(
+        batch,
+        documents=torch.cat([batch.documents[:4]] * 2),
+        batch_teacher=torch.cat([batch.batch_teacher[:, :4]] * 2, dim=1),
+    )
+    assert in_batch(alone, 0.5).mean().item() == pytest.approx(in_batch_by_hand(doubled, 0.5), rel=1e-5)
+
+
+def test_a_student_whose_margins_are_the_in_batch_teachers_has_no_in_batch_loss() -> None:
+    batch = batch_of(5, 5)
+    shifts = torch.randn(5, 1)
+    taught = replace(batch, batch_teacher=batch.queries @ batch.documents.T / 0.1 + shifts)
+    assert in_batch(taught, 0.1).mean().item() == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("weights", [None, torch.tensor([1.0, 2.0, 0.0, 0.5])])
+@pytest.mark.parametrize("owners", [[0, 1, 2, 3], [0, 0, 2, 2]])
+def test_dual_is_the_pairwise_loss_and_three_quarters_of_the_in_batch_loss(
+    owners: list[int], weights: torch.Tensor | None
+) -> None:
+    batch = replace(scored(), owners=torch.tensor(owners), weights=weights)
+    expected = margin_mse(batch, 0.5).mean() + 0.75 * in_batch(batch, 0.5).mean()
+    assert dual(batch, 0.5).mean().item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_dual_on_pairs_without_hard_negatives_is_the_in_batch_part() -> None:
+    batch = scored(4, 4)
+    assert batch.batch_teacher is not None and batch.teacher is not None
+    alone = replace(
+        batch,
+        documents=batch.documents[:4],
+        owners=None,
+        teacher=batch.teacher[:4],
+        batch_teacher=batch.batch_teacher[:, :4],
+    )
+    assert dual(alone, 0.5).mean().item() == pytest.approx(0.75 * in_batch(alone, 0.5).mean().item(), rel=1e-6)
+
+
+def test_a_batch_of_one_pair_has_the_pairwise_loss_alone() -> None:
+    batch = scored(1, 1)
+    assert dual(batch, 0.5).mean().item() == pytest.approx(margin_mse(batch, 0.5).mean().item())
+    batch.queries.requires_grad_()
+    nothing = in_batch(batch, 0.5).mean()
+    nothing.backward()
+    assert nothing.item() == 0
+    assert batch.queries.grad is not None and batch.queries.grad.abs().max().item() == 0
+
+
+def test_a_document_that_the_in_batch_teacher_prefers_to_the_positive_is_no_negative() -> None:
+    batch = batch_of(4, 4)
+    teacher = torch.zeros(4, 8)
+    teacher.fill_diagonal_(1.0)
+    # For query 0 the teacher prefers the positive of 2, for query 3 its own hard negative; a tie masks nothing.
+    teacher[0, 2], teacher[3, 7], teacher[1, 0] = 1.5, 2.0, 1.0
+    expected = np.mean(by_hand(batch, 0.1, {(0, 2), (3, 7)}))
+    assert infonce(replace(batch, batch_teacher=teacher), 0.1).mean().item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", sorted(NEED_TEACHER | NEED_BATCH_TEACHER))
+def test_a_loss_says_which_teacher_it_lacks(loss: str) -> None:
+    with pytest.raises(ValueError, match="teacher"):
+        LOSSES[loss](batch_of(3, 3), 0.1)
+
+
 def test_losses_are_found_by_the_names_that_studies_use() -> None:
-    assert {name: loss.__name__ for name, loss in LOSSES.items()} == {"infonce": "infonce", "margin-mse": "margin_mse"}
+    assert {name: loss.__name__ for name, loss in LOSSES.items()} == {
+        "dual": "dual",
+        "in-batch": "in_batch",
+        "infonce": "infonce",
+        "margin-mse": "margin_mse",
+    }
+
+
+def test_a_study_file_asks_for_the_teachers_that_losses_need() -> None:
+    assert set(teaching.PAIRWISE) == NEED_TEACHER
+    assert set(teaching.IN_BATCH) == NEED_BATCH_TEACHER

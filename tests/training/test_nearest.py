@@ -8,11 +8,12 @@ from small_study import Table, bench_of, recipe, study_of, synthetic
 from mixtune.source import Source
 from mixtune.study import Study
 from mixtune.training import neighbours as near
+from mixtune.training import querypool
 from mixtune.training.base import Task
+from mixtune.training.embedder import BaseModel
 from mixtune.training.encodings import Encodings
 from mixtune.training.neighbours import neighbours
 from mixtune.training.prepared import Pairs, Prepared, PreparedTarget
-from mixtune.training.proxy import BaseModel
 from mixtune.training.trainer import run_trial
 from mixtune.trial import Measurement, Proposal, Role
 
@@ -69,7 +70,7 @@ def pool_of(study: Study, source: str, monkeypatch: pytest.MonkeyPatch) -> set[i
             seen.append(rows)
             return super().of(rows)
 
-    monkeypatch.setattr(near, "POOL", 50)
+    monkeypatch.setattr(querypool, "POOL", 50)
     neighbours(study, PREPARED, Watched(BaseModel(TABLE)))
     return set(seen[0].tolist()) & set(PREPARED.sources[source].queries.tolist())
 

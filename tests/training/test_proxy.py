@@ -12,8 +12,9 @@ from mixtune.errors import ModelError
 from mixtune.proxy import Proxy
 from mixtune.study import OFFLINE_MODEL
 from mixtune.training import models
+from mixtune.training.embedder import BaseModel
 from mixtune.training.features import FeatureTable
-from mixtune.training.proxy import BaseModel, FullProxy, HeadProxy, open_proxy
+from mixtune.training.proxy import FullProxy, HeadProxy, open_proxy
 
 TABLE, PREPARED = synthetic()
 ROWS = np.arange(0, 60, 3)

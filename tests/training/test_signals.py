@@ -6,10 +6,10 @@ import torch
 from small_study import SOURCES, bench_of, run_of, study_of, synthetic
 
 from mixtune.errors import TrainingError
-from mixtune.training.devloss import DevPool
+from mixtune.training.devloss import DevMeasure, DevPool
 from mixtune.training.encodings import Encodings
 from mixtune.training.run import Run
-from mixtune.training.signals import RoundEnd, dev_losses, end_round, influence_of, probe_pools
+from mixtune.training.signals import RoundEnd, dev_measures, end_round, influence_of, probe_pools, split_of
 from mixtune.trial import Probe
 
 TABLE, PREPARED = synthetic()
@@ -42,9 +42,13 @@ def test_the_source_that_follows_the_targets_map_has_the_largest_influence() -> 
     assert good > max(0.0, other, shuffled)
 
 
+def measured(losses: list[float], gains: list[float] | None = None) -> DevMeasure:
+    return DevMeasure(np.array(losses), np.array(gains or [0.5] * len(losses)))
+
+
 def test_an_influence_is_the_relative_fall_of_the_dev_loss_with_its_paired_error() -> None:
-    before = {"a": np.array([1.0, 3.0, 2.0]), "b": np.array([0.002, 0.004])}
-    after = {"a": np.array([0.5, 2.5, 1.4]), "b": np.array([0.001, 0.001])}
+    before = {"a": measured([1.0, 3.0, 2.0]), "b": measured([0.002, 0.004])}
+    after = {"a": measured([0.5, 2.5, 1.4]), "b": measured([0.001, 0.001])}
     found = influence_of(before, after, {"a": 0.75, "b": 0.25})
     a, b = np.array([0.5, 0.5, 0.6]) / 2, np.array([0.001, 0.003]) / 0.01
     assert found.per_target == pytest.approx({"a": a.mean(), "b": b.mean()})
@@ -54,9 +58,41 @@ def test_an_influence_is_the_relative_fall_of_the_dev_loss_with_its_paired_error
     assert found.error == pytest.approx(np.hypot(0.75 * errors[0], 0.25 * errors[1]))
 
 
+def test_beside_it_stands_the_relative_rise_of_ndcg() -> None:
+    before, after = measured([1.0, 1.0], [0.5, 0.3]), measured([2.0, 2.0], [0.6, 0.5])
+    found = influence_of({"a": before}, {"a": after}, {"a": 1.0})
+    rise = np.array([0.1, 0.2]) / 0.4
+    assert found.rank["a"] == pytest.approx(rise.mean())
+    assert found.rank_error["a"] == pytest.approx(rise.std(ddof=1) / 2**0.5)
+    assert found.value is not None and found.value < 0
+
+
 def test_a_loss_that_is_not_finite_drops_the_source() -> None:
-    found = influence_of({"a": np.array([1.0, 2.0])}, {"a": np.array([1.0, np.nan])}, {"a": 1.0})
+    found = influence_of({"a": measured([1.0, 2.0])}, {"a": measured([1.0, np.nan])}, {"a": 1.0})
     assert (found.value, found.error) == (None, None)
+
+
+@pytest.mark.parametrize("splits", [1, 2, 3])
+def test_splits_divide_the_marked_queries_and_come_round(splits: int) -> None:
+    marked = np.arange(120) % 2 == 0
+    parts = [split_of(marked, number, splits) for number in range(splits)]
+    assert (np.sum(parts, axis=0) == marked).all()
+    assert {int(part.sum()) for part in parts} == {60 // splits}
+    assert (split_of(marked, splits, splits) == parts[0]).all()
+
+
+def test_few_queries_are_not_split_into_parts_that_say_nothing() -> None:
+    marked = np.ones(40, dtype=bool)
+    assert {int(split_of(marked, number, 5).sum()) for number in range(5)} == {20}
+    assert split_of(np.ones(20, dtype=bool), 3, 5).all()
+
+
+def test_a_round_measures_on_the_queries_of_its_split() -> None:
+    rounds = [probe_pools(PREPARED, Probe(SOURCES, 2, queries=4, split=number, splits=2), 5) for number in (0, 1)]
+    for name, target in PREPARED.targets.items():
+        used = [set(pools[name].used.tolist()) for pools in rounds]
+        marked = [set(np.flatnonzero(split_of(target.signal, number, 2)).tolist()) for number in (0, 1)]
+        assert used[0] <= marked[0] and used[1] <= marked[1]
 
 
 def test_a_source_that_breaks_the_model_is_dropped_and_the_others_are_merged() -> None:
@@ -82,7 +118,7 @@ def test_one_merged_source_is_plain_training_on_it() -> None:
     end = ended(run, "good", steps=1)
     assert end.merge_weights == {"good": 1.0}
     assert end.exposure == {"good": 1.0}
-    probed, base = (dev_losses(Encodings(one.model), POOLS, 0.05)["left"].mean() for one in (run, plain))
+    probed, base = (dev_measures(Encodings(one.model), POOLS, 0.05)["left"].losses.mean() for one in (run, plain))
     assert end.influence["good"].per_target["left"] == pytest.approx(1 - probed / base, rel=1e-4)
 
 

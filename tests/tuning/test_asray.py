@@ -5,34 +5,53 @@ import pickle
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 from ray import tune
 from ray.tune.search import ConcurrencyLimiter
 from ray.tune.search import Searcher as RaySearcher
 from ray.tune.utils import flatten_dict
-from stranger import SOURCES, chained, objective, value
+from stranger import SOURCES, chained, guided, objective, value
 
+from mixtune.batching import Batching
 from mixtune.errors import ConfigError, StudyStopped
+from mixtune.pruning import Schedule
+from mixtune.rules import StepSignals, make_rule, packed, stored, unpacked
 from mixtune.searchers import SEARCHERS
 from mixtune.searchers.baselines import Uniform
 from mixtune.searchers.blackbox import Random
+from mixtune.searchers.crisp import CRISP
 from mixtune.searchers.infdds import InfDDS
+from mixtune.searchers.multidds import MultiDDS
 from mixtune.searchers.optuna import TPE
+from mixtune.searchers.tdro import TDROSearch
 from mixtune.space import Space
 from mixtune.study import Study
-from mixtune.trial import TrialState
+from mixtune.trial import Rule, TrialState
 from mixtune.tuning import as_ray, described
 from mixtune.tuning.asray import MixtureSearch
+from mixtune.tuning.given import GIVEN
 from mixtune.tuning.plan import propose
 
 WEIGHTS = {"small/home": 1.0, "idle": 1.0, "harmful": 1.0}
-TRIALS = {"infdds": 8, "random": 12, "qmc": 12, "tpe": 14, "gp": 10, "cmaes": 14}
+TRIALS = {"infdds": 8, "scout": 8, "random": 12, "qmc": 12, "tpe": 14, "gp": 10, "cmaes": 14, "regmix": 7} | {
+    "tdro": 4,
+    "doremi": 4,
+    "doge": 4,
+    "multidds": 8,
+}
 """Trials of those that search; the others run until they are exhausted."""
+
+SETTINGS: Mapping[str, Mapping[str, Any]] = {"regmix": {"n_fit": 6}}
+"""Settings with which an algorithm does what it is there for within those trials; the others need none."""
+
+CHAINS = {"infdds": chained, "scout": chained, "tdro": guided, "doremi": guided, "doge": guided, "multidds": guided}
+SURVEYED = ("neighbours", "crisp", "scout")
 
 
 def study(trials: int | None = None, **changes: Any) -> Study:  # noqa: ANN401
@@ -63,16 +82,16 @@ def fit(
 def test_every_algorithm_drives_a_strangers_trainable_to_its_end_and_nearer_to_the_optimum(
     algorithm: str, tmp_path: Path
 ) -> None:
-    searcher = SEARCHERS[algorithm]()
+    searcher = SEARCHERS[algorithm](**SETTINGS.get(algorithm, {}))
     search = as_ray(searcher, study(TRIALS.get(algorithm)), metric="accuracy")
-    grid = fit(search, chained if algorithm == "infdds" else objective, tmp_path, folder=str(tmp_path))
+    grid = fit(search, CHAINS.get(algorithm, objective), tmp_path, folder=str(tmp_path))
     assert [trial.state for trial in search.trials] == [TrialState.COMPLETE] * len(grid)
-    assert len(grid) == TRIALS.get(algorithm, 2 if algorithm == "neighbours" else 1)
+    assert len(grid) == TRIALS.get(algorithm, 2 if algorithm in SURVEYED else 1)
     best = search.recommend().mixture
     if algorithm not in ("uniform", "proportional", "expert", "temperature"):
         assert value(best) > value(study().proportional()) + 0.2
     # What the run proposed is what the pure rule proposes from the same answers, whichever worker was quick.
-    for trial in search.trials[1 if algorithm == "neighbours" else 0 :]:
+    for trial in search.trials[1 if algorithm in SURVEYED else 0 :]:
         expected = propose(search_study(search), searcher, search.trials[: trial.number])
         assert (trial.proposal, trial.seed, trial.seen) == (expected.proposal, expected.seed, expected.seen)
 
@@ -222,6 +241,87 @@ def test_keep_levels_of_a_source_are_tried_out_one_by_one() -> None:
     assert measurement is not None
     assert [name for name, seen in measurement.influence.items() if seen.value] == ["idle@0.5"]
     assert theirs.ask()["kept"] == {"small/home": 1.0, "idle": 0.5, "harmful": 1.0}
+
+
+def test_a_config_holds_the_keys_that_param_space_must_not_take() -> None:
+    assert set(hand().ask()) == GIVEN
+
+
+def test_a_rounds_rule_is_made_and_goes_on_from_what_was_reported_bit_for_bit() -> None:
+    theirs = hand(TDROSearch(steps=7, negatives=3), metric=None)
+    reference = theirs.ask()
+    assert (reference["role"], reference["mixed"], reference["rule"]) == ("reference", True, "")
+    theirs.tell(0, {"checkpoint": "yardstick"})
+    given = theirs.ask()
+    assert json.loads(json.dumps(given)) == given
+    assert (given["reference"], given["reference_checkpoint"]) == (0, "yardstick")
+    assert (given["parent"], given["parent_checkpoint"], given["rule_state"]) == (None, None, [])
+    assert (given["rule"], given["steps"], given["rule_negatives"]) == ("tdro", 7, 3)
+    rule = make_rule(Rule(given["rule"], given["rule_settings"]))
+    state = rule.start(np.array([given["weights"][name] for name in given["sources"]]))
+    state = rule.step(state, StepSignals(np.array([0, 2]), np.array([0.3, 0.7]), np.array([0.1, 0.7])))
+    theirs.tell(1, {"rule_state": packed(state), "checkpoint": "first"})
+    given = theirs.ask()
+    assert (given["parent"], given["parent_checkpoint"], given["reference"]) == (1, "first", 0)
+    assert stored(unpacked(rule, given["rule_state"], 3)) == stored(state)
+
+
+def test_alignment_is_a_list_of_cosines_per_compared_source() -> None:
+    theirs = Hand(as_ray(MultiDDS(batches=2, parameters="*"), described(SOURCES, ("task", "other/one"))))
+    given = theirs.ask()
+    assert (given["gradient_batches"], given["gradient_queries"], given["gradient_parameters"]) == (2, 48, "*")
+    first, second, third = given["gradient_sources"]
+    theirs.tell(0, {"alignment": [[0.3, -0.1], [None, 0.2], [None, float("nan")]], "checkpoint": "there"})
+    measurement = theirs.search.trials[0].measurement
+    assert measurement is not None
+    cosines = {name: dict(found.cosine) for name, found in measurement.alignment.items()}
+    assert cosines == {first: {"task": 0.3, "other/one": -0.1}, second: {"other/one": 0.2}, third: {}}
+    assert theirs.ask()["parent_checkpoint"] == "there"
+
+
+def test_clusters_come_from_the_survey_as_a_list_per_target() -> None:
+    theirs = Hand(as_ray(CRISP(), described(SOURCES, ("task",))))
+    assert theirs.ask()["role"] == "survey"
+    theirs.tell(0, {"clusters": [[0.5, 0.5, 0.0]]})
+    assert theirs.ask()["weights"] == pytest.approx({"small/home": 0.4995, "idle": 0.4995, "harmful": 0.001}, abs=1e-3)
+
+
+def test_pruning_and_batching_of_a_space_are_given() -> None:
+    space = Space(schedule=Schedule(strength=3.0), batching=Batching(topics=200, clusters=2), keep_least=9)
+    given = hand(space=space).ask()
+    assert given["schedule"] == asdict(Schedule(strength=3.0))
+    assert (given["topics"], given["topic_clusters"], given["margin_bins"], given["mixed"]) == (200, 2, 1, False)
+    assert given["keep_least"] == 9
+
+
+@pytest.mark.parametrize(
+    "report, message",
+    [
+        ({"rule_state": [0.1, 0.2], "checkpoint": "x"}, "trial 1 reported 'rule_state' of another length: 2 numbers"),
+        ({"rule_state": ["a"], "checkpoint": "x"}, "trial 1 reported 'rule_state' as .* not a list of numbers"),
+        ({"rule_state": {"log_w": [0.1]}, "checkpoint": "x"}, "trial 1 reported 'rule_state' as a dict"),
+        ({"checkpoint": "x"}, "trial 1 ended without 'rule_state'"),
+        ({"rule_state": [0.0] * 19}, "trial 1 ended without 'checkpoint'"),
+    ],
+)
+def test_a_rules_state_that_cannot_be_read_ends_the_search(report: dict[str, Any], message: str) -> None:
+    theirs = hand(TDROSearch(), metric=None)
+    theirs.ask()
+    theirs.tell(0, {"checkpoint": "yardstick"})
+    theirs.ask()
+    theirs.tell(1, report)
+    with pytest.raises(ConfigError, match=message):
+        theirs.search.suggest("next")
+
+
+def test_a_rules_state_that_is_not_finite_is_a_failed_round() -> None:
+    theirs = hand(TDROSearch(), metric=None)
+    theirs.ask()
+    theirs.tell(0, {"checkpoint": "yardstick"})
+    theirs.ask()
+    theirs.tell(1, {"rule_state": [float("nan")] * 19, "checkpoint": "x"})
+    assert theirs.search.trials[1].error == "trial 1 reported 'rule_state' with numbers that are not finite"
+    assert theirs.ask()["parent"] is None
 
 
 @pytest.mark.parametrize(

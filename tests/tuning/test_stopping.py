@@ -151,7 +151,7 @@ def test_searches_without_competing_fresh_runs_are_refused() -> None:
             allowed.add(name)
         except ConfigError as error:
             assert f"{name} has none" in str(error)
-    assert allowed == {"random", "tpe", "gp", "cmaes", "qmc"}
+    assert allowed == {"random", "tpe", "gp", "cmaes", "qmc", "regmix"}
 
 
 def played(given: Study, searcher: Searcher, order: Sequence[int] = ()) -> list[Trial]:

@@ -1,0 +1,135 @@
+"""What the benchmark compares: searches at given amounts of compute, mixtures known beforehand, and the oracle."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import JsonValue as Json
+from results import Results
+from scenarios import SCENARIOS, Setting
+from searching import Searching, found_in
+
+from mixtune.recipe import Recipe
+from mixtune.search import Search
+from mixtune.searchers import SEARCHERS
+
+OURS = "infdds"
+"""The searcher that the goals are asked of."""
+
+FOUND_BY_OTHERS = ("multidds", "doge")
+"""Searchers that follow gradients: what they reach, ours has to reach with a quarter of the compute."""
+
+ONE_RECIPE = ("crisp", "expert", "neighbours", "proportional", "temperature", "uniform")
+"""Searchers that name one recipe, however much compute there is."""
+
+STARTUP: Mapping[str, Json] = {"n_startup_trials": 2}
+"""Random trials before a model, of which the prior is the first: min(10, 7 // 3)."""
+
+ENDLESS: Mapping[str, Json] = {"length": 1_000_000}
+"""The chain ends where the compute does: no step of it depends on its length."""
+
+SETTINGS: Mapping[str, Mapping[str, Json]] = {
+    "doge": ENDLESS,
+    "gp": STARTUP,
+    "multidds": ENDLESS,
+    "random": {"prior": "proportional"},
+    "tpe": STARTUP,
+}
+"""What differs from a searcher's defaults. All start from the proportional mixture if they start from any."""
+
+VARIANTS: Mapping[str, Search] = {}
+"""Contenders besides the registered searchers, by label."""
+
+
+def contenders() -> dict[str, Search]:
+    """Every registered searcher and the variants, by label."""
+    return {**{name: Search(name, SETTINGS.get(name, {})) for name in SEARCHERS}, **VARIANTS}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A search with its label, at several amounts of compute."""
+
+    label: str
+    search: Search
+    points: tuple[float, ...]
+
+    def job(self, results: Results, setting: Setting, seed: int, point: float) -> tuple[Searching, float]:
+        """The search that holds the recommendation at an amount of compute, and where in it that stands.
+
+        It is the same search for all amounts where its settings are.
+        """
+        if self.search.algorithm in ONE_RECIPE:
+            return Searching(setting, self.label, self.search, seed, (1.0,)), 1.0
+        if self.search.algorithm not in BY_COMPUTE:
+            return Searching(setting, self.label, self.search, seed, self.points), point
+        return Searching(setting, self.label, at(results, setting, self.search, point), seed, (point,)), point
+
+
+def at(results: Results, setting: Setting, search: Search, runs: float) -> Search:
+    """A search as it is set for so many fresh runs."""
+    found = BY_COMPUTE[search.algorithm](results, setting, search, runs)
+    return Search(search.algorithm, {**search.settings, **found})
+
+
+def lengths(results: Results, setting: Setting, search: Search, runs: float) -> Mapping[str, Json]:
+    """Steps of the reference and of the chain that so much compute pays for.
+
+    The chain is as long as the reference up to the length of a fresh run; what is left goes into the chain alone.
+    Costs of a step are measured on a chain of a single round.
+    """
+    settings: Mapping[str, Json] = {**search.settings, "length": CHAIN, "reference_steps": CHAIN, "steps": CHAIN}
+    job = Searching(setting, "cost", Search(search.algorithm, settings), seed=1000, points=(100.0,))
+    line = results.finish([job])[0]
+    roles, unit = line["roles"], line["unit"]
+    reference, chain = roles["reference"], roles["round"]
+    per_reference, per_step = (role["train"] / role["steps"] for role in (reference, chain))
+    left = runs * unit - reference["other"] - chain["other"]
+    usual = setting.proxy.steps
+    both = int(left / (per_reference + per_step))
+    if both <= usual:
+        return {"length": max(1, both), "reference_steps": max(1, both)}
+    return {"length": int((left - usual * per_reference) / per_step), "reference_steps": usual}
+
+
+CHAIN = 30
+"""Steps of the chain that costs are measured on: those of a round by default."""
+
+BY_COMPUTE: Mapping[str, Callable[[Results, Setting, Search, float], Mapping[str, Json]]] = {
+    "doremi": lengths,
+    "regmix": lambda results, setting, search, runs: {"n_fit": max(2, round(0.7 * runs))},
+    "tdro": lengths,
+}
+"""Settings that follow from the compute, in fresh runs: such a searcher searches anew for each amount.
+
+tDRO's dose is spread over its length. RegMix fits after 70 % of its runs.
+"""
+
+
+def proportional(results: Results, setting: Setting) -> Recipe:
+    """The recipe of anyone who has nothing better."""
+    return _recipe(results, Searching(setting, "proportional", Search("proportional"), 0, (1.0,)), 1.0)
+
+
+def oracle(results: Results, setting: Setting, tried: int) -> Recipe:
+    """The recipe that is taken for the best: as the scenario says, or else the best of so many random ones on dev.
+
+    The random ones are points of the box that black-box searchers see, drawn from a seed that no search has.
+    """
+    if SCENARIOS[setting.scenario].oracle:
+        return setting.known(SCENARIOS[setting.scenario].oracle)
+    most = 2.0 * tried
+    job = Searching(setting, "oracle", Search("random"), seed=1000, points=(most,), trials=tried)
+    return _recipe(results, job, most)
+
+
+def _recipe(results: Results, job: Searching, point: float) -> Recipe:
+    recipe = found_in(results.finish([job])[0], point).recipe
+    if recipe is None:
+        raise SystemExit(f"{job.label} on {job.setting.key} found nothing to recommend: see {results.path}")
+    return recipe
+
+
+def labels_of(names: Sequence[str] | None) -> dict[str, Search]:
+    """The contenders with these labels, all by default."""
+    everyone = contenders()
+    return everyone if names is None else {name: everyone[name] for name in names if name in everyone}

@@ -1,0 +1,52 @@
+"""What to know of a study's pruning and batching before it runs."""
+
+from collections.abc import Iterator, Sequence
+
+from mixtune.searchers import SEARCHERS
+from mixtune.study import Study
+
+USED_AT_FIRST = 0.625
+"""Share of a source's queries in the first epoch of the dynamic schedule (arXiv 2603.17205)."""
+
+
+def held_line(study: Study) -> str | None:
+    """Which choices stay at their first value, None where the algorithm chooses them or none is open."""
+    choices, name = study.space.choices, study.search.algorithm
+    if not choices or SEARCHERS[name].chooses_options:
+        return None
+    said = ", ".join(f"{choice} {values[0]:g}" for choice, values in choices.items())
+    choosers = ", ".join(sorted(other for other, searcher in SEARCHERS.items() if searcher.chooses_options))
+    return (
+        f"{name} does not choose pruning or batching and holds the first value of each list: {said} (these choose: "
+        f"{choosers})"
+    )
+
+
+def option_notes(study: Study) -> Iterator[str]:
+    """One line for each thing that would not do what was asked for; the study is prepared."""
+    if line := held_line(study):
+        yield line
+    space, proxy = study.space, study.proxy
+    topics = max(space.choices.get("topics", (space.batching.topics,)))
+    if topics > 0 and proxy.loss == "infonce" and proxy.batch_teacher is None:
+        yield (
+            "batching.topics with loss infonce: batches of one topic hold more false negatives, and topics are known "
+            "to help only with an in-batch teacher (proxy.batch_teacher)"
+        )
+    schedule = space.schedule
+    if schedule is not None:
+        drawn, facts = proxy.steps * proxy.batch_size, study.prepared.sources
+        first = {
+            name: facts[name].rows if schedule.method == "infobatch" else USED_AT_FIRST * facts[name].unique_queries
+            for name in study.names
+        }
+        slow = [name for name, weight in study.proportional().items() if weight * drawn < first[name]]
+        if slow:
+            yield (
+                f"pruning.method {schedule.method} has no effect before a whole epoch, and in proportion to size a "
+                f"proxy run completes none of {_some(slow)}; allow more proxy.steps, or lower the sources' limit"
+            )
+
+
+def _some(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"

@@ -1,0 +1,118 @@
+"""Whether the dev loss that signals are made of tracks the metric that counts: rank correlation over a study's runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from pydantic import JsonValue as Json
+from scipy.special import ndtri
+
+from mixtune.recipe import FloatArray
+from mixtune.report.intervals import LEVEL
+from mixtune.report.sheet import Sheet
+from mixtune.study import Study
+from mixtune.trial import Trial, TrialState
+
+FEWEST = 5
+"""Runs below which nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """A rank correlation with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """Spearman's correlation of falling dev loss with the metric on dev, per target and pooled, over `runs` runs.
+
+    1 means that a lower dev loss always went with a better metric. targets and pooled are None where there are fewer
+    than FEWEST runs, or one of the two never changed.
+    """
+
+    metric: str
+    runs: int
+    targets: Mapping[str, Correlation | None]
+    pooled: Correlation | None
+
+
+def tracking(study: Study, trials: Sequence[Trial]) -> Tracking | None:
+    """Compare over all complete runs that have both; None if none has.
+
+    Rounds that probe are left out: their dev loss is measured before the merge, on a sample of queries of their own.
+    Pooled means ranked within each target, then put together; its interval counts runs, not runs times targets, since
+    the targets of one run share its fortune.
+    """
+    metric = study.objective.metric
+    names = [target.name for target in study.targets]
+    both = [
+        found
+        for trial in trials
+        if trial.state is TrialState.COMPLETE and trial.proposal.probe is None and (found := trial.measurement)
+        if all(name in found.dev_loss and metric in found.dev.get(name, {}) for name in names)
+    ]
+    if not both:
+        return None
+    loss = {name: _ranks(np.array([-found.dev_loss[name] for found in both])) for name in names}
+    value = {name: _ranks(np.array([found.dev[name][metric] for found in both])) for name in names}
+    return Tracking(
+        metric=metric,
+        runs=len(both),
+        targets={name: _correlation([loss[name]], [value[name]]) for name in names},
+        pooled=_correlation([loss[name] for name in names], [value[name] for name in names]),
+    )
+
+
+def _ranks(values: FloatArray) -> FloatArray:
+    """Ranks around 0; equal values share their mean rank."""
+    _, where, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return np.asarray((last - (counts - 1) / 2)[where] - (len(values) + 1) / 2)
+
+
+def _correlation(first: Sequence[FloatArray], second: Sequence[FloatArray]) -> Correlation | None:
+    """Correlation of ranks of several targets over the same runs.
+
+    The interval is Fisher's, with the variance (1 + r ** 2 / 2) / (n - 3) of Bonett and Wright (2000); a perfect
+    agreement counts as half a swap of neighbours less, or its interval would be a point.
+    """
+    n, x, y = len(first[0]), np.concatenate(first), np.concatenate(second)
+    spread = float(np.sqrt((x @ x) * (y @ y)))
+    if n < FEWEST or spread == 0:
+        return None
+    value = float(np.clip(x @ y / spread, -1, 1))
+    most = 1 - 6 / (n * (n**2 - 1))
+    inner = float(np.clip(value, -most, most))
+    half = float(ndtri((1 + LEVEL) / 2)) * np.sqrt((1 + inner**2 / 2) / (n - 3))
+    low, high = np.tanh(np.arctanh(inner) - half), np.tanh(np.arctanh(inner) + half)
+    return Correlation(value, min(float(low), value), max(float(high), value))
+
+
+def tracking_sheet(found: Tracking) -> Sheet:
+    """The panel: one line per target, and all of them pooled."""
+    title = f"Does dev loss track {found.metric} on dev? Rank correlation over {found.runs} runs"
+    if found.runs < FEWEST:
+        return Sheet(title, lines=(f"too few: at least {FEWEST} scored runs are needed",))
+    rows = [(name, *_cells(each)) for name, each in found.targets.items()]
+    if len(found.targets) > 1:
+        rows.append(("pooled", *_cells(found.pooled)))
+    return Sheet(
+        title,
+        left=("target",),
+        right=("correlation", "95 % interval"),
+        rows=tuple(rows),
+        caption="1: a lower dev loss always went with a better metric",
+    )
+
+
+def tracking_document(found: Tracking) -> dict[str, Json]:
+    """The panel as JSON."""
+    return asdict(found)
+
+
+def _cells(found: Correlation | None) -> tuple[str, str]:
+    return ("-", "-") if found is None else (f"{found.value:+.2f}", f"[{found.low:+.2f}, {found.high:+.2f}]")

@@ -1,0 +1,74 @@
+"""DoReMi: domain reweighting by excess loss."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from mixtune.recipe import Recipe
+from mixtune.searchers.base import FoldSearcher
+from mixtune.searchers.rounds import Rounds, after, next_round, recommended, reference_run, require_round, weights_in
+from mixtune.study import Study
+from mixtune.trial import Proposal, Rule, Trial
+
+
+@dataclass(frozen=True, slots=True)
+class DoReMiSearch(FoldSearcher[Rounds]):
+    """DoReMi: sources gain weight by their loss in excess of a reference model's (arXiv 2305.10429, algorithm 1).
+
+    No dev set is read. First a reference: a fresh uniform run of `reference_steps` (None: as a fresh trial), repeated
+    if it failed. Then a chain of rounds of `steps` steps each, `length` in all (None: as a fresh trial), after which it
+    is exhausted. Batches mix sources uniformly and an example's loss is told from `negatives` own hard negatives alone.
+    At every step log w += eta * excess and w <- (1 - c) w + c / M (see `mixtune.rules.doremi`), then theta moves on
+    losses weighted by w. A chain in rounds ends where one long run would. The recommendation is the mean of w over all
+    steps.
+
+    The paper's: the rule, eta 1, c = `smoothing` 1e-3, the mean. Ours: a contrastive loss in place of that of a
+    language model, with its negatives (7, as in tDRO), a uniform reference (the paper's also proportional), rounds and
+    lengths.
+
+    It reads `rule` and `checkpoint` of a Measurement. Open keep levels and other choices of the space make no
+    difference that it could see: they hold their first value, keep levels everything.
+    """
+
+    name: ClassVar[str] = "doremi"
+    needs: ClassVar[frozenset[str]] = frozenset({"checkpoint", "rule"})
+
+    eta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    smoothing: Annotated[float, Field(ge=0, lt=1)] = 1e-3
+    negatives: Annotated[int, Field(ge=1)] = 7
+    steps: Annotated[int, Field(ge=1)] = 30
+    length: Annotated[int, Field(ge=1)] | None = None
+    reference_steps: Annotated[int, Field(ge=1)] | None = None
+
+    def start(self, study: Study) -> Rounds:
+        """No reference and no round."""
+        return Rounds()
+
+    def update(self, state: Rounds, study: Study, trial: Trial) -> Rounds:
+        """Take in one finished trial."""
+        return after(state, trial)
+
+    def propose(self, state: Rounds, study: Study, rng: np.random.Generator) -> Proposal:
+        """The reference, then the next round.
+
+        Raises:
+            SearchExhausted: the chain has its length.
+            ValueError: the bounds leave no mixture.
+        """
+        if state.reference is None:
+            return reference_run(study, self.reference_steps)
+        rule = Rule("doremi", {"eta": self.eta, "smoothing": self.smoothing}, negatives=self.negatives)
+        return next_round(study, state, rule, steps=self.steps, length=self.length or study.proxy.steps)
+
+    def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:
+        """The mean of w over the steps of all complete rounds.
+
+        Raises:
+            SearchExhausted: no round is complete.
+        """
+        state = self.fold(study, trials)
+        require_round(state, self.name)
+        return recommended(study, weights_in(state, "mean"))

@@ -1,0 +1,108 @@
+"""Chains of rounds under a rule that moves the weights at every step, and the reference that some of them need."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from mixtune.batching import Batching
+from mixtune.errors import SearchExhausted
+from mixtune.recipe import FloatArray, Mixture, Recipe
+from mixtune.searchers.keep import pruning_and_batching_at
+from mixtune.study import Study
+from mixtune.trial import Gradients, Proposal, Role, Rule, Trial, TrialState
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """Where a chain of rounds stands.
+
+    rounds counts complete rounds and steps their optimiser steps, parent is the number of the last one and rule the
+    state that its rule ended in. reference is the number of the complete reference run, None before.
+    """
+
+    rounds: int = 0
+    steps: int = 0
+    parent: int | None = None
+    reference: int | None = None
+    rule: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+def after(state: Rounds, trial: Trial) -> Rounds:
+    """State after one more finished trial.
+
+    A reference or round that failed, or that left no finite weights, is passed over: the next proposal repeats it,
+    under a number and seed of its own.
+    """
+    found = trial.measurement
+    if trial.state is not TrialState.COMPLETE or found is None:
+        return state
+    if trial.role is Role.REFERENCE and state.reference is None:
+        return replace(state, reference=trial.number)
+    if trial.role is not Role.ROUND or not found.rule.get("log_w"):
+        return state
+    if not all(np.isfinite(values).all() for values in found.rule.values()):
+        return state
+    steps = state.steps + trial.proposal.steps
+    return replace(state, rounds=state.rounds + 1, steps=steps, parent=trial.number, rule=found.rule)
+
+
+def reference_run(study: Study, steps: int | None) -> Proposal:
+    """A fresh run of so many steps (None: those of a fresh trial) on a uniform mixture, in mixed batches."""
+    length = steps or study.proxy.steps
+    recipe = mixed_recipe(study, np.full(len(study.names), 1.0))
+    return Proposal(recipe, length, Role.REFERENCE, horizon=length, scored=False)
+
+
+def next_round(
+    study: Study, state: Rounds, rule: Rule, *, steps: int, length: int, gradients: Gradients | None = None
+) -> Proposal:
+    """The next round of a chain, of at most `steps` steps; the last one is scored on dev.
+
+    rule holds name and settings; it goes on from the state of the last round.
+
+    Raises:
+        SearchExhausted: the chain has its length.
+    """
+    if state.steps >= length:
+        raise SearchExhausted(f"the chain of {rule.name} has its {length} steps: its length is a setting")
+    take = min(steps, length - state.steps)
+    weights = weights_in(state, "log_w") if state.rule else np.full(len(study.names), 1.0)
+    return Proposal(
+        mixed_recipe(study, weights),
+        take,
+        Role.ROUND,
+        parent=state.parent,
+        gradients=gradients,
+        rule=replace(rule, state=state.rule),
+        reference=state.reference,
+        scored=state.steps + take >= length,
+        notes={"round": state.rounds, "steps": state.steps},
+    )
+
+
+def mixed_recipe(study: Study, weights: FloatArray) -> Recipe:
+    """Weights of the loss, shape (M,), in mixed batches, brought into the study's space."""
+    pruning, _ = pruning_and_batching_at(study, {})
+    return study.recipe(Mixture.from_array(study.names, weights), pruning, Batching(mixed=True))
+
+
+def recommended(study: Study, weights: FloatArray) -> Recipe:
+    """Weights of sampling, shape (M,), in the study's own batches, brought into its space."""
+    return study.recipe(Mixture.from_array(study.names, weights), *pruning_and_batching_at(study, {}))
+
+
+def weights_in(state: Rounds, key: str) -> FloatArray:
+    """Weights that the last round's rule ended with, shape (M,): `log_w` as they stood then, `mean` or `ema`."""
+    values = np.array(state.rule[key])
+    return np.asarray(np.exp(values - values.max()) if key == "log_w" else values)
+
+
+def require_round(state: Rounds, name: str) -> None:
+    """See that there is something to recommend.
+
+    Raises:
+        SearchExhausted: no round is complete.
+    """
+    if not state.rounds:
+        raise SearchExhausted(f"{name} has no complete round yet: let at least one finish")

@@ -1,0 +1,83 @@
+"""What a stranger's trainable is given: the config of a trial, flat keys and plain values."""
+
+from dataclasses import asdict
+
+from mixtune.rules import make_rule, packed, state_of
+from mixtune.study import Study
+from mixtune.trial import Gradients, Probe, Proposal, Rule, Trial
+
+GIVEN = frozenset(
+    {
+        *("trial", "role", "seed", "sources", "targets", "weights", "kept", "keep_least", "schedule"),
+        *("mixed", "topics", "topic_clusters", "margin_bins", "steps", "horizon"),
+        *("parent", "parent_checkpoint", "reference", "reference_checkpoint"),
+        *("probe_sources", "probe_kept", "probe_steps", "reptile", "epsilon", "temperature"),
+        *("rule", "rule_settings", "rule_state", "rule_negatives"),
+        *("gradient_sources", "gradient_batches", "gradient_queries", "gradient_negatives", "gradient_parameters"),
+    }
+)
+"""Keys that a trainable finds in its config."""
+
+
+def config_of(
+    study: Study, trial: Trial, *, parent_checkpoint: str | None, reference_checkpoint: str | None
+) -> dict[str, object]:
+    """A trial as the config of a stranger's trainable; its keys are GIVEN."""
+    proposal, recipe = trial.proposal, trial.proposal.recipe
+    return {
+        "trial": trial.number,
+        "role": trial.role.value,
+        "seed": trial.seed,
+        "sources": list(study.names),
+        "targets": [target.name for target in study.targets],
+        "weights": {name: recipe.mixture.get(name, 0.0) for name in study.names},
+        "kept": {name: recipe.pruning.share(name) for name in study.names},
+        "keep_least": recipe.pruning.least,
+        "schedule": None if recipe.pruning.schedule is None else asdict(recipe.pruning.schedule),
+        "mixed": recipe.batching.mixed,
+        "topics": recipe.batching.topics,
+        "topic_clusters": recipe.batching.clusters,
+        "margin_bins": recipe.batching.margin_bins,
+        "steps": proposal.steps,
+        "horizon": proposal.horizon,
+        "parent": proposal.parent,
+        "parent_checkpoint": parent_checkpoint,
+        "reference": proposal.reference,
+        "reference_checkpoint": reference_checkpoint,
+        **_probe(proposal),
+        **_rule(proposal.rule),
+        **_gradients(proposal.gradients),
+    }
+
+
+def _probe(proposal: Proposal) -> dict[str, object]:
+    probe = proposal.probe or Probe((), 0, reptile="", epsilon=0.0)
+    arms, pruning = list(probe.arms.values()), proposal.recipe.pruning
+    return {
+        "probe_sources": [source for source, _ in arms],
+        "probe_kept": [pruning.share(source) if level is None else level for source, level in arms],
+        "probe_steps": probe.steps,
+        "reptile": probe.reptile,
+        "epsilon": probe.epsilon,
+        "temperature": probe.temperature,
+    }
+
+
+def _rule(rule: Rule | None) -> dict[str, object]:
+    return {
+        "rule": rule.name if rule else "",
+        "rule_settings": dict(rule.settings) if rule else {},
+        "rule_state": packed(state_of(make_rule(rule), rule.state)) if rule and rule.state else [],
+        "rule_negatives": rule.negatives if rule else 0,
+    }
+
+
+def _gradients(gradients: Gradients | None) -> dict[str, object]:
+    found = gradients or Gradients((), batches=0)
+    return {
+        "gradient_sources": list(found.sources),
+        "gradient_batches": found.batches,
+        "gradient_queries": found.queries,
+        "gradient_negatives": found.negatives,
+        "gradient_parameters": found.parameters,
+    }
