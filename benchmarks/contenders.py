@@ -12,7 +12,7 @@ from mixtune.recipe import Recipe
 from mixtune.search import Search
 from mixtune.searchers import SEARCHERS
 
-OURS = "infdds"
+OURS = "scout"
 """The searcher that the goals are asked of."""
 
 FOUND_BY_OTHERS = ("multidds", "doge")
@@ -36,7 +36,7 @@ SETTINGS: Mapping[str, Mapping[str, Json]] = {
 }
 """What differs from a searcher's defaults. All start from the proportional mixture if they start from any."""
 
-VARIANTS: Mapping[str, Search] = {}
+VARIANTS: Mapping[str, Search] = {"scout, no neighbours": Search("scout", {"prior": "proportional"})}
 """Contenders besides the registered searchers, by label."""
 
 

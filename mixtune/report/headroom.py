@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from pydantic import JsonValue as Json
 
+from mixtune.report.matching import MISMATCHED, matched_shares
 from mixtune.report.sheet import Sheet, cut, number
 from mixtune.rules.tdro import FLOOR
 from mixtune.study import Study
@@ -30,7 +31,8 @@ class Headroom:
 
     ratio is proxy over reference loss, the reference counting for no less than FLOOR times the sources' median (as in
     mixtune.rules.tdro). weight is the rule's present one, start the one that the chain began with, epochs the passes
-    over the source's rows so far.
+    over the source's rows so far. matched is the share of its pairs that the survey found to belong together, None
+    where it looked for nothing.
     """
 
     proxy_loss: float | None
@@ -39,6 +41,7 @@ class Headroom:
     weight: float
     start: float
     epochs: float
+    matched: float | None = None
 
     @property
     def raised(self) -> float:
@@ -53,7 +56,7 @@ def headroom(study: Study, trials: Sequence[Trial]) -> tuple[int, dict[str, Head
     if not told:
         return None
     last = told[-1]
-    chain = list(chain_of(last, by_number))
+    chain, matched = list(chain_of(last, by_number)), matched_shares(trials)
     rule = {key: np.asarray(values, dtype=np.float64) for key, values in rule_of(last).items()}
     none = np.zeros(len(study.names))
     proxy, reference = rule.get("proxy_loss", none), rule.get("reference_loss", none)
@@ -69,6 +72,7 @@ def headroom(study: Study, trials: Sequence[Trial]) -> tuple[int, dict[str, Head
             weight=float(weights[index]),
             start=chain[-1].proposal.recipe.mixture.get(name, 0.0),
             epochs=sum(epochs_of(trial, name) for trial in chain),
+            matched=matched.get(name),
         )
         for index, name in enumerate(study.names)
     }
@@ -104,6 +108,11 @@ def warnings(study: Study, found: Mapping[str, Headroom]) -> Iterator[str]:
         begin = f"Warning: {name} has {each.raised:.1f} times its starting weight"
         if corrupt[name] > 0:
             yield f"{begin}, and {corrupt[name]:.0%} of its positives were permuted on purpose: noise, not headroom."
+        elif each.matched is not None and each.matched < MISMATCHED:
+            yield (
+                f"{begin}, and to the base model only {each.matched:.0%} of its pairs seem to belong together: noise "
+                f"rather than headroom, or a language that the model does not know."
+            )
         elif each.ratio is not None and abs(each.ratio - 1) <= NEAR_ONE and (each.proxy_loss or 0.0) >= high:
             yield (
                 f"{begin} at a high loss ({each.proxy_loss:.3g}) that the reference shares (ratio {each.ratio:.2f}): "

@@ -11,6 +11,7 @@ from mixtune.report.completed import Completed, completed, completed_document, c
 from mixtune.report.fitted import Fitted, fitted, fitted_document, fitted_sheet
 from mixtune.report.headroom import Headroom, headroom, headroom_document, headroom_sheet
 from mixtune.report.influences import Standing, standings, standings_document, standings_sheet
+from mixtune.report.matching import Matching, matching, matching_document, matching_sheet
 from mixtune.report.remarked import remarked, remarked_document, remarked_sheet
 from mixtune.report.sheet import Sheet
 from mixtune.report.tracking import Tracking, tracking, tracking_document, tracking_sheet
@@ -22,6 +23,7 @@ from mixtune.trial import Trial
 class Panels:
     """What the modules beside this one found; None or empty where the study has nothing of the kind."""
 
+    matching: Mapping[str, Matching] = field(default_factory=dict)
     headroom: tuple[int, Mapping[str, Headroom]] | None = None
     aligned: Mapping[str, Aligned] = field(default_factory=dict)
     influences: tuple[int, Mapping[str, Standing]] | None = None
@@ -34,6 +36,7 @@ class Panels:
 def panels(study: Study, trials: Sequence[Trial], recipe: Recipe | None) -> Panels:
     """All panels of a study; recipe is the recommended one, None before there is any."""
     return Panels(
+        matching=matching(study, trials, recipe),
         headroom=headroom(study, trials),
         aligned=aligned(study, trials),
         influences=standings(study, trials),
@@ -46,6 +49,8 @@ def panels(study: Study, trials: Sequence[Trial], recipe: Recipe | None) -> Pane
 
 def panel_sheets(study: Study, found: Panels) -> Iterator[Sheet]:
     """The panels that a study has, in the order in which a report shows them."""
+    if found.matching:
+        yield matching_sheet(found.matching)
     if found.headroom is not None:
         yield headroom_sheet(study, *found.headroom)
     if found.aligned:
@@ -65,6 +70,7 @@ def panel_sheets(study: Study, found: Panels) -> Iterator[Sheet]:
 def panel_document(study: Study, found: Panels) -> dict[str, Json]:
     """The panels as JSON, None where the study has nothing of the kind."""
     return {
+        "matched": matching_document(found.matching) if found.matching else None,
         "headroom": None if found.headroom is None else headroom_document(study, *found.headroom),
         "alignment": aligned_document(found.aligned) if found.aligned else None,
         "influence": None if found.influences is None else standings_document(*found.influences),

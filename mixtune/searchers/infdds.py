@@ -79,7 +79,7 @@ class InfDDS(FoldSearcher[Chain]):
     steps: Annotated[int, Field(ge=0)] = 10
     reptile: Literal["linear", "softmax"] = "linear"
     epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-    measure: Literal["loss", "rank"] = "loss"
+    measure: Literal["loss", "rank", "both"] = "loss"
     queries: Annotated[int, Field(ge=2)] | None = 48
     negatives: Annotated[int, Field(ge=0)] = 48
     splits: Annotated[int, Field(ge=1)] = 1

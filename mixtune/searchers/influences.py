@@ -47,15 +47,13 @@ def learnt(
 ) -> Chain:
     """Take in a round's finite influences: running means, their errors, visits and standardised influence.
 
-    overlap, shape (N,), is what the round's dev queries share with those of other rounds. measure `loss` reads the fall
-    of the dev loss, `rank` the rise of nDCG (the fall where a trainer measures no rise).
+    overlap, shape (N,), is what the round's dev queries share with those of other rounds; measure is `measured`'s.
     """
     position = {arm.name: index for index, arm in enumerate(state.arms)}
     targets = [target.name for target in study.targets]
     probed = np.array([position[name] for name in seen])
     first = state.visits[probed, None] == 0
-    found = [measured(influence, targets, measure) for influence in seen.values()]
-    gain, noise = np.array([gains for gains, _ in found]), np.array([errors for _, errors in found])
+    gain, noise = measured(list(seen.values()), targets, measure)
     influence, error, visits = state.influence.copy(), state.error.copy(), state.visits.copy()
     influence[probed] = running_mean(influence[probed], gain, first=first, rate=rate)
     error[probed] = running_error(error[probed], noise, first=first, overlap=overlap, rate=rate)
@@ -65,14 +63,23 @@ def learnt(
     return replace(state, influence=influence, error=error, visits=visits, z=z)
 
 
-def measured(influence: Influence, targets: Sequence[str], measure: str) -> tuple[list[float], list[float]]:
-    """Gain and its standard error per target; a trainer that tells no targets apart means the same for all."""
-    if measure == "rank" and influence.rank:
-        return [influence.rank[name] for name in targets], [influence.rank_error[name] for name in targets]
-    return (
-        [influence.per_target.get(name, influence.value or 0.0) for name in targets],
-        [influence.per_target_error.get(name, influence.error or 0.0) for name in targets],
-    )
+def measured(influences: Sequence[Influence], targets: Sequence[str], measure: str) -> tuple[FloatArray, FloatArray]:
+    """Gains of P sources on N targets and their standard errors, shape (P, N) each.
+
+    `loss` is the relative fall of the dev loss, `rank` the relative rise of nDCG, `both` their mean, each in units of
+    its own root mean square error on the target. A trainer that tells no targets apart means the same for all, and one
+    that measures no rise the fall.
+    """
+    loss = np.array([[x.per_target.get(name, x.value or 0.0) for name in targets] for x in influences])
+    loss_error = np.array([[x.per_target_error.get(name, x.error or 0.0) for name in targets] for x in influences])
+    if measure == "loss" or not all(x.rank for x in influences):
+        return loss, loss_error
+    rank = np.array([[x.rank[name] for name in targets] for x in influences])
+    rank_error = np.array([[x.rank_error[name] for name in targets] for x in influences])
+    if measure == "rank":
+        return rank, rank_error
+    unit, rank_unit = (np.maximum(np.sqrt(np.mean(e**2, axis=0)), 1e-12) for e in (loss_error, rank_error))
+    return (loss / unit + rank / rank_unit) / 2, (loss_error / unit + rank_error / rank_unit) / 2
 
 
 def finite(influence: Influence) -> bool:

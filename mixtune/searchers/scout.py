@@ -33,8 +33,9 @@ class Scout(FoldSearcher[Chain]):
       weights. A share `smoothing` of it is spread evenly, so that probes can lift a source that looks like no target.
       prior `proportional`, `uniform` or `expert` starts from those instead, times `matched` likewise.
     - Then rounds as those of Inf-DDS (arXiv 2601.21759; see InfDDS for the settings that both have): short runs on
-      single sources from a chain of continued trials. The influence read is the rise of nDCG on dev (measure `rank`):
-      the loss also falls where a source merely makes scores larger or smaller, which noisy labels do.
+      single sources from a chain of continued trials. The influence read is the mean of the fall of the dev
+      loss and the rise of nDCG on dev, each in its own standard errors (measure `both`): the loss tells sources apart
+      more sharply, but also moves where a source merely makes scores larger or smaller, as noisy labels do.
     - The weights are proportional to prior * exp(beta * z), with z the influence standardised against its own noise, so
       that sources which probes cannot tell apart stay at their prior. beta 1 is a gentle correction: the influence of
       a few steps says more about which sources harm than about how much of each helps.
@@ -52,7 +53,7 @@ class Scout(FoldSearcher[Chain]):
     smoothing: Annotated[float, Field(ge=0, le=1)] = 0.05
     beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     rate: Annotated[float, Field(gt=0, le=1)] = 0.3
-    measure: Literal["loss", "rank"] = "rank"
+    measure: Literal["loss", "rank", "both"] = "both"
     probes: Annotated[int, Field(ge=1)] | None = None
     probe_steps: Annotated[int, Field(ge=1)] | None = None
     steps: Annotated[int, Field(ge=0)] = 10

@@ -86,7 +86,7 @@ def test_every_algorithm_drives_a_strangers_trainable_to_its_end_and_nearer_to_t
     search = as_ray(searcher, study(TRIALS.get(algorithm)), metric="accuracy")
     grid = fit(search, CHAINS.get(algorithm, objective), tmp_path, folder=str(tmp_path))
     assert [trial.state for trial in search.trials] == [TrialState.COMPLETE] * len(grid)
-    assert len(grid) == TRIALS.get(algorithm, 2 if algorithm in SURVEYED else 1)
+    assert len(grid) == TRIALS.get(algorithm, 1) + (algorithm in SURVEYED)
     best = search.recommend().mixture
     if algorithm not in ("uniform", "proportional", "expert", "temperature"):
         assert value(best) > value(study().proportional()) + 0.2
