@@ -1,7 +1,7 @@
 """The recipes that a study may visit: bounds on weights, and the mapping from a box of coordinates to the simplex."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -49,12 +49,42 @@ class Space:
     batching: Batching = field(default_factory=Batching)
     choices: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
+    def schedule_at(self, chosen: Mapping[str, float]) -> Schedule | None:
+        """The pruning schedule at values of open choices, of one that is not named the first; None where it is off.
+
+        There is none without a schedule of the space, or where `dynamic` is 0.
+        """
+        picked = self._picked(chosen)
+        if self.schedule is None or picked.get("dynamic", 1.0) == 0:
+            return None
+        return replace(
+            self.schedule,
+            query_end=picked.get("query_end", self.schedule.query_end),
+            cutoff_end=picked.get("cutoff_end", self.schedule.cutoff_end),
+            strength=picked.get("strength", self.schedule.strength),
+        )
+
+    def batching_at(self, chosen: Mapping[str, float]) -> Batching:
+        """The composition of batches at values of open choices, of one that is not named the first."""
+        picked = self._picked(chosen)
+        return replace(
+            self.batching,
+            topics=int(picked.get("topics", self.batching.topics)),
+            margin_bins=int(picked.get("margin_bins", self.batching.margin_bins)),
+        )
+
+    def _picked(self, chosen: Mapping[str, float]) -> dict[str, float]:
+        return {name: chosen.get(name, values[0]) for name, values in self.choices.items()}
+
 
 CHOICES = ("query_end", "cutoff_end", "strength", "dynamic", "topics", "margin_bins")
 """What a space may leave open besides weights and keep levels: fields of Schedule and of Batching, and `dynamic`.
 
 `dynamic` is 1 where the space's schedule is on and 0 where it is off.
 """
+
+OF_SCHEDULE = ("query_end", "cutoff_end", "strength")
+"""Choices that mean nothing where the schedule is off."""
 
 SOFTMAX_SPAN = 4.0
 

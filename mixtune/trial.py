@@ -64,10 +64,12 @@ class Probe:
 
     reptile is the weighting of the merge (`linear` or `softmax`), epsilon its step, temperature that of the softmax.
     levels says, source by source, at which keep level it is probed, None at that of the round's recipe; empty means
-    None for all. A source may be probed at several levels. The effect is measured on so many dev queries per target,
-    drawn anew in each round, each with one positive, the other positives and so many sampled documents; queries None
-    means all queries that influence may be measured on, with all their positives and all sampled documents. splits
-    above 1 divide those queries once and for all into so many parts, of which this round takes part number `split`.
+    None for all. A source may be probed at several levels. options says likewise which values of Space.choices each
+    short run takes, name -> value, of a choice that is not named the space's first; empty means those of the round's
+    recipe for all. The effect is measured on so many dev queries per target, drawn anew in each round, each with one
+    positive, the other positives and so many sampled documents; queries None means all queries that influence may be
+    measured on, with all their positives and all sampled documents. splits above 1 divide those queries once and for
+    all into so many parts, of which this round takes part number `split`.
     """
 
     sources: tuple[str, ...]
@@ -80,6 +82,12 @@ class Probe:
     negatives: int = 0
     split: int = 0
     splits: int = 1
+    options: tuple[Mapping[str, float], ...] = ()
+
+    @property
+    def tried(self) -> dict[str, Mapping[str, float]]:
+        """Open choices that each short run takes by itself, by the names of `arms`; empty where it takes none."""
+        return dict(zip(self.arms, self.options, strict=True)) if self.options else {}
 
     @property
     def arms(self) -> dict[str, tuple[str, float | None]]:

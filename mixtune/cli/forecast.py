@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import islice
 from math import ceil
 from pathlib import Path
 
@@ -13,9 +13,11 @@ from mixtune.cli.optionnotes import option_notes
 from mixtune.errors import DataError
 from mixtune.feasible import require_mixture, with_rows
 from mixtune.preparation import Preparation
-from mixtune.searchers import InfDDS, Searcher, make
+from mixtune.searchers import Searcher, make
+from mixtune.searchers.base import FoldSearcher
 from mixtune.searchers.baselines import Baseline, baseline_recipes
 from mixtune.searchers.possible import require_possible
+from mixtune.searchers.rehearsal import rehearsed
 from mixtune.searchers.surveyed import Surveyed
 from mixtune.study import Study
 from mixtune.training.base import Progress
@@ -28,11 +30,13 @@ from mixtune.training.features import FeatureTable
 from mixtune.training.models import load, resolve
 from mixtune.training.prepare import NEGATIVES, frozen_layers, used_rows
 from mixtune.training.prepared import Floats, Pairs, Prepared, PreparedTarget, Rows
-from mixtune.training.proxy import FullProxy, ProxyModel, open_proxy
-from mixtune.training.signals import probe_pools
+from mixtune.training.prices import Prices
+from mixtune.training.proxy import FullProxy, open_proxy
 from mixtune.training.supervision import require_supervision, will_be_supervised
 from mixtune.training.texts import SourceText, TargetText
-from mixtune.trial import Probe
+
+REHEARSED = 1000
+"""Trials of a guided search that are priced one by one; any more cost as they do on average."""
 
 CRAMPED = 1.5
 """Sum of the highest weights below which max_epochs leaves little but proportional sampling: 1 leaves nothing else."""
@@ -143,7 +147,7 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
         texts=len(used),
         new=len(new),
         encoding=0.0 if base is None else FullProxy(lengths, base, study.proxy.precision).encode_flops(new),
-        search=_search_flops(study, searcher, dev, partial(_look_flops, prepared, proxy)),
+        search=_search_flops(study, searcher, Prices(study, prepared, proxy, dev)),
         judging=judged * (len(baseline_recipes(study)) + 1) * study.final.seeds + survey,
         disk=disk,
         proxy_epochs=_epochs(study, study.proxy.steps * study.proxy.batch_size),
@@ -152,33 +156,26 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
     )
 
 
-def _search_flops(study: Study, searcher: Searcher, dev: float, look: Callable[[Probe], float]) -> float:
+def _search_flops(study: Study, searcher: Searcher, prices: Prices) -> float:
     """What the search costs at most: its budget of runs, or its trials at their expected cost.
 
-    A baseline is run once, and so is what a survey gives. A round of Inf-DDS takes its ordinary steps (none in
-    the first one), a look at its dev queries, and for each probe some steps and another look; some are scored on dev.
+    A baseline is run once, and so is what a survey gives; black-box searches propose fresh runs. A guided search is
+    rehearsed, and each of its proposals priced; it may end by itself before its budget.
     """
     unit, budget = study.prepared.run_flops, study.budget
     most = unit * (budget.runs or np.inf)
     if isinstance(searcher, Baseline | Surveyed):
         return unit
-    if budget.trials is None:
-        return most
-    if not isinstance(searcher, InfDDS):
-        return min(most, unit * budget.trials)
-    step = (unit - dev) / study.proxy.steps
-    probe = searcher.suggest(study, (), study.rng(0)).probe
-    each = 0.0 if probe is None else len(probe.sources) * (probe.steps * step + look(probe)) + look(probe)
-    scored = budget.trials // searcher.score_every
-    return min(most, each * budget.trials + searcher.steps * step * (budget.trials - 1) + dev * scored)
-
-
-def _look_flops(prepared: Prepared, proxy: ProxyModel, probe: Probe) -> float:
-    """What it costs to measure the dev loss that influence is made of, once."""
-    return sum(
-        proxy.encode_flops(pool.queries) + proxy.encode_flops(pool.documents) + proxy.flops.similarity(pool.products, 1)
-        for pool in probe_pools(prepared, probe, 0).values()
-    )
+    if not isinstance(searcher, FoldSearcher):
+        return most if budget.trials is None else min(most, unit * budget.trials)
+    wanted, total, count = budget.trials or np.inf, 0.0, 0
+    for proposal in islice(rehearsed(study, searcher), REHEARSED):
+        if total >= most or count >= wanted:
+            break
+        total, count = total + prices.of(proposal), count + 1
+    if count == REHEARSED:
+        total *= wanted / count
+    return float(min(most, total))
 
 
 def _as_if_mined(text: SourceText, count: int) -> SourceText:

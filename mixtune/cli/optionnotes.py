@@ -22,10 +22,23 @@ def held_line(study: Study) -> str | None:
     )
 
 
+def mixed_line(study: Study) -> str | None:
+    """What of the study's batching the runs of the search leave out since they mix sources, None where nothing."""
+    name, batching, choices = study.search.algorithm, study.space.batching, study.space.choices
+    none = {"topics": 0, "margin_bins": 1}
+    asked = {"topics": batching.topics, "margin_bins": batching.margin_bins}
+    left = [option for option, value in asked.items() if max((value, *choices.get(option, ()))) > none[option]]
+    if not left or not SEARCHERS[name].mixes:
+        return None
+    return (
+        f"{name} mixes sources in every batch of its runs, so batching.{' and batching.'.join(left)} "
+        f"{'hold' if len(left) > 1 else 'holds'} for the baselines and the recommended recipe alone"
+    )
+
+
 def option_notes(study: Study) -> Iterator[str]:
     """One line for each thing that would not do what was asked for; the study is prepared."""
-    if line := held_line(study):
-        yield line
+    yield from (line for line in (held_line(study), mixed_line(study)) if line)
     space, proxy = study.space, study.proxy
     topics = max(space.choices.get("topics", (space.batching.topics,)))
     if topics > 0 and proxy.loss == "infonce" and proxy.batch_teacher is None:

@@ -116,7 +116,7 @@ def _require_unspent(store: "Store", study: "Study", budget: "Budget") -> None:
 def _drive(parts: Parts, store: "Store", record: "StudyRecord", url: str) -> None:
     """Run a study to its end, watched, and tell what came out."""
     from mixtune.cli.live import Output, watching
-    from mixtune.cli.optionnotes import held_line
+    from mixtune.cli.optionnotes import held_line, mixed_line
     from mixtune.cli.reading import summary_of
     from mixtune.config import home
     from mixtune.report.tables import report
@@ -125,12 +125,13 @@ def _drive(parts: Parts, store: "Store", record: "StudyRecord", url: str) -> Non
     name, console, suffix = record.study.name, Output(), hint(url)
     if record.state is StudyState.COMPLETE:
         console.print(f"Study {name} is complete: nothing is left to run.", markup=False, highlight=False)
-        _say_next(console, record.study, suffix)
+        _say_next(console, record.study, suffix, over=_over(record.study, store))
         return
     place = home().ready()
     require_memory(record.study.budget.workers, parts.memory())
-    if line := held_line(record.study):
-        console.print(f"Note: {line}", markup=False, highlight=False)
+    for line in (held_line(record.study), mixed_line(record.study)):
+        if line:
+            console.print(f"Note: {line}", markup=False, highlight=False)
     with watching(console, record, store.trials(name)) as listener:
         trainer = parts.trainer(place.cache)
         record = _patiently(
@@ -143,7 +144,7 @@ def _drive(parts: Parts, store: "Store", record: "StudyRecord", url: str) -> Non
         advice = f"{next_step(record.state, name, url)}{memory_advice(record.reason)}"
         raise StudyStopped(f"study {name!r} failed: {record.reason}. {advice}")
     console.print(report(summary_of(store, name)))
-    _say_next(console, record.study, suffix)
+    _say_next(console, record.study, suffix, over=_over(record.study, store))
 
 
 def _patiently(parts: Parts, act: Callable[[], T]) -> T:
@@ -158,13 +159,24 @@ def _patiently(parts: Parts, act: Callable[[], T]) -> T:
     return act()
 
 
-def _say_next(console: Console, study: "Study", suffix: str) -> None:
+def _over(study: "Study", store: "Store") -> bool:
+    """Whether the search has ended by itself, so that a larger budget would change nothing."""
+    from mixtune.searchers import make
+    from mixtune.trial import CHARGED, TrialState
+
+    most = make(study.search).most(study)
+    done = (t.role in CHARGED and t.state is TrialState.COMPLETE for t in store.trials(study.name))
+    return most is not None and sum(done) >= most
+
+
+def _say_next(console: Console, study: "Study", suffix: str, *, over: bool) -> None:
     name, more = study.name, "--trials N" if study.budget.runs is None else "--runs X"
     console.print("\nNext:")
+    on = () if over else ((f"mixtune resume {name} {more}{suffix}", "search on with a larger budget"),)
     for command, why in (
         (f"mixtune show {name}{suffix}", "this report again (--json for programs)"),
         (f"mixtune trials {name}{suffix}", "every run, what it trained on and scored"),
         (f"mixtune export {name} --format sentence-transformers --out train_{name}{suffix}", "train with it"),
-        (f"mixtune resume {name} {more}{suffix}", "search on with a larger budget"),
+        *on,
     ):
         console.print(f"  {command}\n      {why}", markup=False, highlight=False, soft_wrap=True)

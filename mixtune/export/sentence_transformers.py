@@ -37,7 +37,7 @@ from mixtune.config.home import home
 from mixtune.mixture_file import SourceEntry, read_mixture, source_at
 from mixtune.training.batches import sampler_from, trained_on
 from mixtune.training.data import read_source
-from mixtune.training.mining import mined
+${scaled}from mixtune.training.mining import mined
 from mixtune.training.models import autocast_dtype, load, resolve
 from mixtune.training.triplets import triplets_of
 from mixtune.trial import Drawn
@@ -93,7 +93,7 @@ def main() -> None:
     model = load(resolve(options.model), MAX_LENGTH)
     read = {entry.name: examples(entry, mixture.negatives, model) for entry in mixture.drawn}
     train_dataset = DatasetDict({name: dataset for name, (dataset, _) in read.items()})
-    for name, (dataset, notes) in read.items():
+${scaling}    for name, (dataset, notes) in read.items():
         print(f"source {name}: columns {', '.join(dataset.column_names)}")
         for note in notes:
             print(f"warning: source {name}: {note}")
@@ -148,11 +148,20 @@ _INFONCE = {
     "imports": f"{_LOSSES}MultipleNegativesRankingLoss",
     "loss": "MultipleNegativesRankingLoss(model, scale=1 / TEMPERATURE)",
     "scored": "False",
+    "scaled": "",
+    "scaling": "",
 }
 _MARGIN_MSE = {
     "imports": f"{_LOSSES}MarginMSELoss\nfrom sentence_transformers.util import pairwise_cos_sim",
     "loss": "MarginMSELoss(model, similarity_fct=lambda a, b: pairwise_cos_sim(a, b) / TEMPERATURE)",
     "scored": "True",
+    "scaled": "from mixtune.training.margins import scaled\n",
+    "scaling": (
+        "    train_dataset, divisor = scaled(\n"
+        "        train_dataset, lambda texts: model.encode(texts, normalize_embeddings=True), TEMPERATURE\n"
+        "    )\n"
+        '    print(f"teacher margins are divided by {divisor:.3g}: then they spread as the untrained model\'s do")\n'
+    ),
 }
 _BY_LOSS = {"infonce": _INFONCE, "margin-mse": _MARGIN_MSE}
 """What the script says otherwise for each loss that sentence-transformers has."""
@@ -189,7 +198,8 @@ def script_of(request: ExportRequest) -> str:
 
     The script trains the whole model. Its learning rate is the study's where the proxy trained the whole model too,
     else FULL_RATE; warm-up over a tenth of the steps and linear decay are ours. Its loss is the study's, each with the
-    proxy's temperature: `infonce` is MultipleNegativesRankingLoss, `margin-mse` MarginMSELoss on teacher scores; see
+    proxy's temperature: `infonce` is MultipleNegativesRankingLoss, `margin-mse` MarginMSELoss on teacher scores that
+    are scaled as the study's are, though by a sample of the drawn sources' pairs (mixtune.training.margins); see
     loss_of for the others.
     """
     proxy, lost = request.study.proxy, lost_of(request)

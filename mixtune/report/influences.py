@@ -9,6 +9,16 @@ from mixtune.report.sheet import Sheet, cut, number
 from mixtune.study import Study
 from mixtune.trial import Role, Trial
 
+UNITS = {
+    "loss": "influence: by how much a probe lowers the targets' dev loss",
+    "rank": "influence: by how much a probe raises nDCG on the targets' dev queries",
+    "both": "influence: fall of dev loss and rise of nDCG, in standard errors of a probe",
+}
+"""What the influence that a search reads is, by its setting `measure`."""
+
+FORMS = {"loss": "+.2%", "rank": "+.2%", "both": "+.2f"}
+"""How such an influence is written."""
+
 KEYS = ("weights", "influence", "error", "visits")
 """Notes of a proposal that hold one entry per arm."""
 
@@ -17,7 +27,7 @@ KEYS = ("weights", "influence", "error", "visits")
 class Standing:
     """How one arm stands: a source, or a source at one of its keep levels.
 
-    influence is the running mean of the relative fall of the dev loss and error its standard error, both None for an
+    influence is the running mean of what the search measures (see UNITS) and error its standard error, both None for an
     arm that was never probed; visits counts its probes; weight is the policy's, before floors and caps.
     """
 
@@ -42,15 +52,25 @@ def standings(study: Study, trials: Sequence[Trial]) -> tuple[int, dict[str, Sta
     return None
 
 
-def standings_sheet(trial: int, found: Mapping[str, Standing]) -> Sheet:
-    """The panel, most influential first, arms that were never probed last."""
+def measure_of(trials: Sequence[Trial]) -> str:
+    """In what the last round's proposal measures influence: a key of UNITS."""
+    rounds = [trial for trial in trials if trial.role is Role.ROUND]
+    measure = str(rounds[-1].proposal.notes.get("measure", "loss")) if rounds else "loss"
+    told = [trial.measurement.influence for trial in rounds if trial.measurement is not None]
+    ranked = all(each.rank for influence in told for each in influence.values() if each.value is not None)
+    return measure if ranked else "loss"
+
+
+def standings_sheet(trial: int, found: Mapping[str, Standing], measure: str = "loss") -> Sheet:
+    """The panel, most influential first, arms that were never probed last; measure is a key of UNITS."""
+    form = FORMS[measure]
     order = sorted(found, key=lambda name: (found[name].influence is None, -(found[name].influence or 0.0), name))
     rows, more = cut(
         [
             (
                 name,
-                number(found[name].influence, "+.2%"),
-                number(found[name].error, ".2%"),
+                number(found[name].influence, form),
+                number(found[name].error, form[1:]),
                 str(found[name].visits),
                 number(found[name].weight),
             )
@@ -62,14 +82,14 @@ def standings_sheet(trial: int, found: Mapping[str, Standing]) -> Sheet:
         left=("source",),
         right=("influence", "± error", "probes", "weight"),
         rows=rows,
-        caption="influence: by how much a probe lowers the targets' dev loss",
+        caption=UNITS[measure],
         lines=more,
     )
 
 
-def standings_document(trial: int, found: Mapping[str, Standing]) -> dict[str, Json]:
+def standings_document(trial: int, found: Mapping[str, Standing], measure: str = "loss") -> dict[str, Json]:
     """The panel as JSON."""
-    return {"trial": trial, "arms": {name: asdict(each) for name, each in found.items()}}
+    return {"trial": trial, "measure": measure, "arms": {name: asdict(each) for name, each in found.items()}}
 
 
 def _float(value: Json) -> float | None:

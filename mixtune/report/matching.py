@@ -79,7 +79,7 @@ def matching_sheet(found: Mapping[str, Matching]) -> Sheet:
         left=("source",),
         right=("matched", "weight", "proportional"),
         rows=rows,
-        caption="a low share: positives of other queries, or a language that the model does not know",
+        caption="low: positives of other queries, or a language that the model does not know",
         lines=(*more, *warnings(found)),
     )
 

@@ -9,6 +9,7 @@ from scipy.special import ndtri
 
 from mixtune.recipe import FloatArray
 from mixtune.report.intervals import LEVEL
+from mixtune.report.ranks import ranks
 from mixtune.report.sheet import Sheet
 from mixtune.study import Study
 from mixtune.trial import Trial, TrialState
@@ -57,21 +58,14 @@ def tracking(study: Study, trials: Sequence[Trial]) -> Tracking | None:
     ]
     if not both:
         return None
-    loss = {name: _ranks(np.array([-found.dev_loss[name] for found in both])) for name in names}
-    value = {name: _ranks(np.array([found.dev[name][metric] for found in both])) for name in names}
+    loss = {name: ranks(np.array([-found.dev_loss[name] for found in both])) for name in names}
+    value = {name: ranks(np.array([found.dev[name][metric] for found in both])) for name in names}
     return Tracking(
         metric=metric,
         runs=len(both),
         targets={name: _correlation([loss[name]], [value[name]]) for name in names},
         pooled=_correlation([loss[name] for name in names], [value[name] for name in names]),
     )
-
-
-def _ranks(values: FloatArray) -> FloatArray:
-    """Ranks around 0; equal values share their mean rank."""
-    _, where, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return np.asarray((last - (counts - 1) / 2)[where] - (len(values) + 1) / 2)
 
 
 def _correlation(first: Sequence[FloatArray], second: Sequence[FloatArray]) -> Correlation | None:

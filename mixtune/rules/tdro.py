@@ -10,6 +10,7 @@ from pydantic import Field
 from mixtune.policies import dro
 from mixtune.recipe import FloatArray
 from mixtune.rules.base import (
+    DEAD,
     RuleState,
     StepSignals,
     by_batch,
@@ -72,6 +73,7 @@ class TDRO:
         for key, now in (("proxy_loss", proxy_now), ("reference_loss", reference_now)):
             new[key] = np.where(present, moved(state[key], np.nan_to_num(now), counts, self.decay), state[key])
         gain = self._authors(signals, reference, count) if self.mode == "authors" else self.measured(new)
+        gain = np.where(state["log_w"] > DEAD / 2, gain, 0.0)  # a source without weight is never drawn
         if self.mode == "authors":
             gain = gain / max(float(np.linalg.norm(gain)), 1e-300)
         new["log_w"] = dro(state["log_w"], gain, self.eta, clip=self.clip)

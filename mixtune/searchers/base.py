@@ -26,12 +26,14 @@ class Searcher(ABC):
     chain: proposals continue each other, so the recommendation is run fresh before it is judged.
     needs: names of the Measurement fields that it reads; checked against what the trainer provides.
     stoppable: its proposals are fresh runs that compete, and it knows what to make of one that was ended early.
+    mixes: its runs mix sources in every batch, whatever batching the study asks for.
     chooses_options: it chooses among what Space.choices leaves open; others hold the first value of each.
     """
 
     name: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset({"score"})
     stoppable: ClassVar[bool] = False
+    mixes: ClassVar[bool] = False
     chooses_options: ClassVar[bool] = False
 
     @abstractmethod
@@ -42,6 +44,10 @@ class Searcher(ABC):
             NotReady: the answer of a trial that is not finished is needed first.
             SearchExhausted: there is nothing left to propose.
         """
+
+    def most(self, study: Study) -> int | None:
+        """Trials after which the search is exhausted if none fails; None where only a budget ends it."""
+        return None
 
     @abstractmethod
     def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:

@@ -37,6 +37,10 @@ class Baseline(Searcher):
             raise SearchExhausted(f"{self.name} has one mixture, and it was proposed")
         return Proposal(self.recommend(study, trials), study.proxy.steps, Role.SEARCH, horizon=study.proxy.steps)
 
+    def most(self, study: Study) -> int | None:
+        """One trial."""
+        return 1
+
     def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:
         """Name the mixture, within the study's bounds; no trial is needed for that.
 

@@ -10,6 +10,7 @@ from pydantic import JsonValue as Json
 from mixtune.policies import softmax
 from mixtune.recipe import FloatArray
 from mixtune.searchers.arms import Arm
+from mixtune.searchers.choice import Choice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +24,8 @@ class Chain:
     standard errors: these fall with more rounds where each draws its dev queries anew, and stay where all rounds share
     them. visits counts the probes of each arm that gave an answer, z is the standardised influence. spread is the
     running mean of how far the influences of a round lie apart, None before the first. skipped says that the last
-    round changed no weight for want of any gain, dropped which of its probes gave no finite influence.
+    round changed no weight for want of any gain, dropped which of its probes gave no finite influence. choices are the
+    open ones besides weights and keep levels.
     """
 
     arms: tuple[Arm, ...]
@@ -40,6 +42,7 @@ class Chain:
     spread: float | None = None
     skipped: bool = False
     dropped: tuple[str, ...] = ()
+    choices: tuple[Choice, ...] = ()
 
     @property
     def weights(self) -> FloatArray:
@@ -47,10 +50,10 @@ class Chain:
         return softmax(self.psi)
 
 
-def notes_of(state: Chain, importance: FloatArray) -> dict[str, Json]:
+def notes_of(state: Chain, importance: FloatArray, beta: float) -> dict[str, Json]:
     """How the policy stands, as a proposal's notes: lists over arms, which are named where they are not the sources.
 
-    Influence and its error are averaged over targets by importance, shape (N,).
+    Influence and its error are averaged over targets by importance, shape (N,). Open choices are told as at beta.
     """
     known = state.visits > 0
     notes: dict[str, Json] = {
@@ -65,6 +68,8 @@ def notes_of(state: Chain, importance: FloatArray) -> dict[str, Json]:
     }
     if any(arm.level is not None for arm in state.arms):
         notes["arms"] = [arm.name for arm in state.arms]
+    if state.choices:
+        notes["options"] = {choice.name: choice.note(importance, beta) for choice in state.choices}
     return notes
 
 

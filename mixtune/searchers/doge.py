@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mixtune.recipe import Recipe
 from mixtune.searchers.base import FoldSearcher
-from mixtune.searchers.rounds import Rounds, after, next_round, recommended, require_round, weights_in
+from mixtune.searchers.rounds import Rounds, after, next_round, recommended, require_round, rounds_in, weights_in
 from mixtune.study import Study
 from mixtune.trial import Gradients, Proposal, Rule, Trial
 
@@ -31,12 +31,14 @@ class DoGESearch(FoldSearcher[Rounds]):
     it). Gradients are taken of the trainable parameters whose names hold `parameters`; "" (default) is all of them, on
     proxy `all` the transformer's last layer alone, "*" all of them there too.
 
-    It reads `rule` and `checkpoint` of a Measurement. Open keep levels and other choices of the space make no
-    difference that it could see: they hold their first value, keep levels everything.
+    It reads `rule` and `checkpoint` of a Measurement. It compares sources within a batch, never runs, so open
+    keep levels and other choices of the space make no difference that it could see: they hold their first value, keep
+    levels everything.
     """
 
     name: ClassVar[str] = "doge"
     needs: ClassVar[frozenset[str]] = frozenset({"checkpoint", "rule"})
+    mixes: ClassVar[bool] = True
 
     eta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     negatives: Annotated[int, Field(ge=1)] = 7
@@ -70,6 +72,10 @@ class DoGESearch(FoldSearcher[Rounds]):
         rule = Rule("doge", {"eta": self.eta}, negatives=self.negatives)
         length = self.length or study.proxy.steps
         return next_round(study, state, rule, steps=self.steps, length=length, gradients=gradients)
+
+    def most(self, study: Study) -> int | None:
+        """The rounds of the chain."""
+        return rounds_in(self.length or study.proxy.steps, self.steps)
 
     def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:
         """The mean of w over the steps of all complete rounds.

@@ -9,7 +9,16 @@ from pydantic import Field
 
 from mixtune.recipe import Recipe
 from mixtune.searchers.base import FoldSearcher
-from mixtune.searchers.rounds import Rounds, after, next_round, recommended, reference_run, require_round, weights_in
+from mixtune.searchers.rounds import (
+    Rounds,
+    after,
+    next_round,
+    recommended,
+    reference_run,
+    require_round,
+    rounds_in,
+    weights_in,
+)
 from mixtune.study import Study
 from mixtune.trial import Proposal, Rule, Trial
 
@@ -29,12 +38,13 @@ class DoReMiSearch(FoldSearcher[Rounds]):
     language model, with its negatives (7, as in tDRO), a uniform reference (the paper's also proportional), rounds and
     lengths.
 
-    It reads `rule` and `checkpoint` of a Measurement. Open keep levels and other choices of the space make no
-    difference that it could see: they hold their first value, keep levels everything.
+    It reads `rule` and `checkpoint` of a Measurement. It sees no dev data, so open keep levels and other choices
+    of the space make no difference that it could see: they hold their first value, keep levels everything.
     """
 
     name: ClassVar[str] = "doremi"
     needs: ClassVar[frozenset[str]] = frozenset({"checkpoint", "rule"})
+    mixes: ClassVar[bool] = True
 
     eta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     smoothing: Annotated[float, Field(ge=0, lt=1)] = 1e-3
@@ -62,6 +72,10 @@ class DoReMiSearch(FoldSearcher[Rounds]):
             return reference_run(study, self.reference_steps)
         rule = Rule("doremi", {"eta": self.eta, "smoothing": self.smoothing}, negatives=self.negatives)
         return next_round(study, state, rule, steps=self.steps, length=self.length or study.proxy.steps)
+
+    def most(self, study: Study) -> int | None:
+        """The reference and the rounds of the chain."""
+        return 1 + rounds_in(self.length or study.proxy.steps, self.steps)
 
     def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:
         """The mean of w over the steps of all complete rounds.

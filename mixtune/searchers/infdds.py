@@ -14,6 +14,7 @@ from mixtune.recipe import FloatArray, Recipe
 from mixtune.searchers.arms import shares
 from mixtune.searchers.base import FoldSearcher
 from mixtune.searchers.chain import Chain, left_after, next_arms, notes_of
+from mixtune.searchers.choice import options_drawn
 from mixtune.searchers.influences import finite, first_chain, learnt, overlap_of, recipe_of
 from mixtune.searchers.keep import require_room
 from mixtune.searchers.prior import Prior, prior_mixture
@@ -63,10 +64,23 @@ class InfDDS(FoldSearcher[Chain]):
     change no weight if all sources have as many (otherwise z is taken over all arms, and a source of more levels
     counts more in its mean and spread). A source without a choice holds what the study says: its one level, or
     everything. The recommendation is the mean of the weights after each of the last half of the rounds.
+
+    What else the space leaves open (ends and strength of the pruning schedule, whether it is on, topics, margin bins)
+    is chosen beside the weights, for all sources together. Each probe runs under values of its own, dealt so that all
+    come equally often and meet all arms alike; what a value is worth is by how much the influences under it exceed
+    their arms' means. Rounds and recommendation take the mean value by weights exp(beta * z), rounded to the list (of
+    `dynamic` the heavier), and stay at the first of the list until it is better by more than a standard error.
+
+    Sources that do nothing for the targets do not wander under `kl`, which adds nothing up: however many rounds there
+    are, their weights keep about the ratio of their priors, off by exp(beta * the difference of their z), which is
+    noise that is no larger late than early, and 0 where there is none. That is with `fade` 0; with fade f it is the
+    ratio ** (1 - f * clarity). So at the default of 1, where others clearly help, sources of no effect end alike: a
+    large one does not keep its start for want of evidence. `exponential` adds noise up, and such sources wander.
     """
 
     name: ClassVar[str] = "infdds"
     needs: ClassVar[frozenset[str]] = frozenset({"checkpoint", "influence"})
+    chooses_options: ClassVar[bool] = True
 
     policy: Literal["kl", "exponential", "reinforce_sum", "reinforce_expected"] = "kl"
     beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 3.0
@@ -98,7 +112,12 @@ class InfDDS(FoldSearcher[Chain]):
         if trial.role is not Role.ROUND or trial.proposal.probe is None:
             return state
         probed = tuple(trial.proposal.probe.arms)
-        state = replace(state, left=left_after(state.left, probed, state.eligible))
+        tried = trial.proposal.probe.options
+        state = replace(
+            state,
+            left=left_after(state.left, probed, state.eligible),
+            choices=tuple(choice.passed(tried) for choice in state.choices),
+        )
         if trial.state is not TrialState.COMPLETE or trial.measurement is None:
             return state
         seen = {name: found for name in probed if (found := trial.measurement.influence.get(name)) and finite(found)}
@@ -108,12 +127,12 @@ class InfDDS(FoldSearcher[Chain]):
             parent=trial.number,
             dropped=tuple(name for name in probed if name not in seen),
         )
-        overlap = overlap_of(study, trial.proposal.probe.queries)
-        return self._learn(state, study, seen, overlap) if seen else replace(state, skipped=True)
+        return self._learn(state, study, seen, trial.proposal.probe) if seen else replace(state, skipped=True)
 
-    def _learn(self, state: Chain, study: Study, seen: Mapping[str, Influence], overlap: FloatArray) -> Chain:
-        """Take in a round's finite influences; overlap, shape (N,), is what its dev queries share with others'."""
-        state = learnt(state, study, seen, overlap=overlap, rate=self.rate, measure=self.measure)
+    def _learn(self, state: Chain, study: Study, seen: Mapping[str, Influence], probe: Probe) -> Chain:
+        """Take in the finite influences of a round that probed so."""
+        overlap = overlap_of(study, probe.queries)
+        state = learnt(state, study, seen, overlap=overlap, rate=self.rate, measure=self.measure, tried=probe.tried)
         position = {arm.name: index for index, arm in enumerate(state.arms)}
         probed, known = np.array([position[name] for name in seen]), state.visits > 0
         value = np.array([x.value for x in seen.values()], dtype=float)
@@ -161,17 +180,18 @@ class InfDDS(FoldSearcher[Chain]):
             require_room(study)
         wanted = min(self.probes or DEFAULT_PROBES, len(state.eligible))
         return Proposal(
-            recipe_of(study, state.arms, state.weights),
+            recipe_of(study, state, state.weights, self.beta),
             steps=self.steps if state.rounds else 0,
             role=Role.ROUND,
             parent=state.parent,
-            probe=self._probe(state, study, next_arms(state.left, state.eligible, wanted, rng)),
+            probe=self._probe(state, study, wanted, rng),
             scored=(state.rounds + 1) % self.score_every == 0,
-            notes=notes_of(state, study.target_weights()),
+            notes={**notes_of(state, study.target_weights(), self.beta), "measure": self.measure},
         )
 
-    def _probe(self, state: Chain, study: Study, names: Sequence[str]) -> Probe:
-        """A round's probe of the arms with these names."""
+    def _probe(self, state: Chain, study: Study, wanted: int, rng: np.random.Generator) -> Probe:
+        """A round's probe of so many arms."""
+        names = next_arms(state.left, state.eligible, wanted, rng)
         arms = {arm.name: arm for arm in state.arms}
         levels = tuple(arms[name].level for name in names)
         return Probe(
@@ -185,6 +205,7 @@ class InfDDS(FoldSearcher[Chain]):
             negatives=self.negatives if self.queries is not None else 0,
             split=state.rounds % self.splits,
             splits=self.splits,
+            options=options_drawn(state.choices, wanted, rng),
         )
 
     def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:
@@ -200,4 +221,4 @@ class InfDDS(FoldSearcher[Chain]):
                 path.append(state.weights)
         if not path:
             raise SearchExhausted("infdds has no complete round yet: let at least one finish")
-        return recipe_of(study, state.arms, np.mean(path[len(path) // 2 :], axis=0))
+        return recipe_of(study, state, np.mean(path[len(path) // 2 :], axis=0), self.beta)

@@ -9,6 +9,7 @@ from mixtune.policies import running_error, running_mean, standardise
 from mixtune.recipe import FloatArray, Mixture, Recipe
 from mixtune.searchers.arms import Arm, arms_of, eligible_arms, per_source, pruning_of, shares
 from mixtune.searchers.chain import Chain
+from mixtune.searchers.choice import choices_of, residuals
 from mixtune.study import Study
 from mixtune.trial import Influence
 
@@ -28,6 +29,7 @@ def first_chain(study: Study, prior: Mixture) -> Chain:
         error=np.zeros((count, targets)),
         visits=np.zeros(count),
         z=np.zeros(count),
+        choices=choices_of(study),
     )
 
 
@@ -44,23 +46,30 @@ def learnt(
     overlap: FloatArray,
     rate: float,
     measure: str = "loss",
+    tried: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Chain:
     """Take in a round's finite influences: running means, their errors, visits and standardised influence.
 
-    overlap, shape (N,), is what the round's dev queries share with those of other rounds; measure is `measured`'s.
+    overlap, shape (N,), is what the round's dev queries share with those of other rounds; measure is `measured`'s;
+    tried are the options of each probe, by arm, None or empty where nothing is open.
     """
     position = {arm.name: index for index, arm in enumerate(state.arms)}
     targets = [target.name for target in study.targets]
     probed = np.array([position[name] for name in seen])
     first = state.visits[probed, None] == 0
     gain, noise = measured(list(seen.values()), targets, measure)
+    choices = state.choices
+    if tried:
+        before = (state.influence[probed], state.error[probed], state.visits[probed])
+        left, left_error = residuals(gain, noise, *before)
+        choices = tuple(choice.heard([tried[name] for name in seen], left, left_error) for choice in choices)
     influence, error, visits = state.influence.copy(), state.error.copy(), state.visits.copy()
     influence[probed] = running_mean(influence[probed], gain, first=first, rate=rate)
     error[probed] = running_error(error[probed], noise, first=first, overlap=overlap, rate=rate)
     visits[probed] += 1
     known, z = visits > 0, np.zeros(len(visits))
     z[known] = standardise(influence[known], error[known], study.target_weights())
-    return replace(state, influence=influence, error=error, visits=visits, z=z)
+    return replace(state, influence=influence, error=error, visits=visits, z=z, choices=choices)
 
 
 def measured(influences: Sequence[Influence], targets: Sequence[str], measure: str) -> tuple[FloatArray, FloatArray]:
@@ -99,7 +108,9 @@ def overlap_of(study: Study, queries: int | None) -> FloatArray:
     return np.array([1.0 if queries is None else min(1.0, queries / max(1, count)) for count in known])
 
 
-def recipe_of(study: Study, arms: Sequence[Arm], weights: FloatArray) -> Recipe:
-    """The recipe of weights over arms, shape (A,), brought into the study's space."""
-    mixture = Mixture.normalised(per_source(study, arms, weights))
-    return study.recipe(mixture, pruning_of(study, arms, weights))
+def recipe_of(study: Study, state: Chain, weights: FloatArray, beta: float) -> Recipe:
+    """The recipe of weights over arms, shape (A,), and of what is chosen at beta, brought into the study's space."""
+    mixture = Mixture.normalised(per_source(study, state.arms, weights))
+    chosen = {choice.name: choice.chosen(study.target_weights(), beta) for choice in state.choices}
+    pruning = replace(pruning_of(study, state.arms, weights), schedule=study.space.schedule_at(chosen))
+    return study.recipe(mixture, pruning, study.space.batching_at(chosen))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mixtune.batching import Batching
-from mixtune.pruning import Pruning, Schedule
+from mixtune.pruning import Pruning
 from mixtune.study import Study
 
 SHARED = ""
@@ -40,34 +40,8 @@ def keep_option(choice: str) -> str:
 def pruning_and_batching_at(study: Study, chosen: Mapping[str, float]) -> tuple[Pruning, Batching]:
     """Pruning and batching of a study at values chosen among its options; of one that is not named, the first value."""
     levels = {choice: chosen[name] for choice in keep_choices(study) if (name := keep_option(choice)) in chosen}
-    return replace(pruning_at(study, levels), schedule=schedule_at(study, chosen)), batching_at(study, chosen)
-
-
-def schedule_at(study: Study, chosen: Mapping[str, float]) -> Schedule | None:
-    """The pruning schedule at chosen options, None where there is none or `dynamic` is chosen 0."""
-    schedule, picked = study.space.schedule, _picked(study, chosen)
-    if schedule is None or picked.get("dynamic", 1.0) == 0:
-        return None
-    return replace(
-        schedule,
-        query_end=picked.get("query_end", schedule.query_end),
-        cutoff_end=picked.get("cutoff_end", schedule.cutoff_end),
-        strength=picked.get("strength", schedule.strength),
-    )
-
-
-def batching_at(study: Study, chosen: Mapping[str, float]) -> Batching:
-    """The composition of batches at chosen options."""
-    batching, picked = study.space.batching, _picked(study, chosen)
-    return replace(
-        batching,
-        topics=int(picked.get("topics", batching.topics)),
-        margin_bins=int(picked.get("margin_bins", batching.margin_bins)),
-    )
-
-
-def _picked(study: Study, chosen: Mapping[str, float]) -> dict[str, float]:
-    return {name: chosen.get(name, values[0]) for name, values in study.space.choices.items()}
+    pruning = replace(pruning_at(study, levels), schedule=study.space.schedule_at(chosen))
+    return pruning, study.space.batching_at(chosen)
 
 
 def pruning_at(study: Study, levels: Mapping[str, float] | None = None) -> Pruning:
@@ -81,7 +55,7 @@ def pruning_at(study: Study, levels: Mapping[str, float] | None = None) -> Pruni
     for name in study.names:
         choice, options = (name, space.levels[name]) if name in space.levels else (SHARED, space.shared_levels)
         kept[name] = options[0] if len(options) == 1 else chosen.get(choice, 1.0)
-    return Pruning(kept, schedule_at(study, {}), study.space.keep_least)
+    return Pruning(kept, study.space.schedule_at({}), study.space.keep_least)
 
 
 def lowest_pruning(study: Study) -> Pruning:

@@ -15,6 +15,7 @@ from mixtune.searchers.base import FoldSearcher
 from mixtune.searchers.chain import left_after, listed, next_arms
 from mixtune.searchers.keep import pruning_and_batching_at
 from mixtune.searchers.prior import Prior, prior_mixture
+from mixtune.searchers.rounds import rounds_in
 from mixtune.study import Study
 from mixtune.trial import Alignment, Gradients, Proposal, Role, Trial, TrialState
 
@@ -59,8 +60,9 @@ class MultiDDS(FoldSearcher[Course]):
     parameters whose names hold `parameters`; "" (default) is all of them, on proxy `all` the transformer's last layer
     alone, "*" all of them there too.
 
-    It reads `alignment` and `checkpoint` of a Measurement. Open keep levels and other choices of the space make no
-    difference that it could see: they hold their first value, keep levels everything.
+    It reads `alignment` and `checkpoint` of a Measurement. It compares sources at one point, never runs, so open keep
+    levels and other choices of the space make no difference that it could see: they hold their first value, keep levels
+    everything.
     """
 
     name: ClassVar[str] = "multidds"
@@ -145,6 +147,10 @@ class MultiDDS(FoldSearcher[Course]):
                 "reward": listed(state.reward, np.isfinite(state.reward)),
             },
         )
+
+    def most(self, study: Study) -> int | None:
+        """The rounds of the chain."""
+        return rounds_in(self.length or study.proxy.steps, self.steps)
 
     def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:
         """Mean of the weights after each of the last half of the complete rounds, or the last ones.

@@ -57,6 +57,10 @@ class Remembering(Searcher, Generic[State]):
         self.searcher.require_finished(trials)
         return self.searcher.propose(self.fold(study, trials), study, rng)
 
+    def most(self, study: Study) -> int | None:
+        """As the searcher inside."""
+        return self.searcher.most(study)
+
     def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:
         """Name the best recipe, from a whole fold.
 

@@ -81,10 +81,20 @@ def next_round(
     )
 
 
+def rounds_in(length: int, steps: int) -> int:
+    """Rounds of `steps` steps that a chain of that length takes."""
+    return -(-length // steps)
+
+
 def mixed_recipe(study: Study, weights: FloatArray) -> Recipe:
-    """Weights of the loss, shape (M,), in mixed batches, brought into the study's space."""
+    """Weights of the loss, shape (M,), in mixed batches, within the floors and caps of the study's space.
+
+    How many sources may have weight is a bound on what is recommended: a source that began without any would stay so,
+    and the rule would never see it.
+    """
     pruning, _ = pruning_and_batching_at(study, {})
-    return study.recipe(Mixture.from_array(study.names, weights), pruning, Batching(mixed=True))
+    everyone = replace(study, space=replace(study.space, at_most=None))
+    return everyone.recipe(Mixture.from_array(study.names, weights), pruning, Batching(mixed=True))
 
 
 def recommended(study: Study, weights: FloatArray) -> Recipe:

@@ -41,12 +41,14 @@ class Scout(FoldSearcher[Chain]):
       a few steps says more about which sources harm than about how much of each helps.
 
     Before a round is complete it recommends its prior. The recommendation is the mean of the weights after each of the
-    last half of the rounds. Keep levels are arms as for Inf-DDS. It reads `influence`, `checkpoint` and, of the survey,
-    `neighbours` and `matched` (a trainer that measures no `matched` leaves it out).
+    last half of the rounds. Keep levels are arms, and what else the space leaves open is chosen, as for Inf-DDS. It
+    reads `influence`, `checkpoint` and, of the survey, `neighbours` and `matched` (a trainer that measures no `matched`
+    leaves it out).
     """
 
     name: ClassVar[str] = "scout"
     needs: ClassVar[frozenset[str]] = frozenset({"checkpoint", "influence", "neighbours"})
+    chooses_options: ClassVar[bool] = True
 
     prior: Literal["neighbours", "proportional", "uniform", "expert"] = "neighbours"
     matched: bool = True
@@ -115,7 +117,8 @@ class Scout(FoldSearcher[Chain]):
                 path.append(state.weights)
         if not path and not surveyed:
             raise SearchExhausted("scout has neither a survey nor a complete round yet: let one finish")
-        return recipe_of(study, state.arms, np.mean(path[len(path) // 2 :], axis=0) if path else state.weights)
+        weights = np.asarray(np.mean(path[len(path) // 2 :], axis=0)) if path else state.weights
+        return recipe_of(study, state, weights, self.beta)
 
     def _rounds(self) -> InfDDS:
         """The rounds of Inf-DDS with this search's settings; a prior that never fades."""

@@ -39,6 +39,10 @@ class Surveyed(Searcher):
             raise NotReady(f"{self.name} needs the survey first")
         return Proposal(self.recommend(study, trials), study.proxy.steps, Role.SEARCH, horizon=study.proxy.steps)
 
+    def most(self, study: Study) -> int | None:
+        """One trial."""
+        return 1
+
     def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:
         """Name the mixture.
 

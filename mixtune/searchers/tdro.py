@@ -9,7 +9,16 @@ from pydantic import Field
 
 from mixtune.recipe import FloatArray, Recipe
 from mixtune.searchers.base import FoldSearcher
-from mixtune.searchers.rounds import Rounds, after, next_round, recommended, reference_run, require_round, weights_in
+from mixtune.searchers.rounds import (
+    Rounds,
+    after,
+    next_round,
+    recommended,
+    reference_run,
+    require_round,
+    rounds_in,
+    weights_in,
+)
 from mixtune.study import Study
 from mixtune.trial import Proposal, Rule, Trial
 
@@ -30,12 +39,13 @@ class TDROSearch(FoldSearcher[Rounds]):
     paper, and samples them uniformly, `reweight` samples by w. Ours: moving averages (`decay`) and floor of the losses,
     rounds and lengths, and `keep` mean or ema (decay `ema`) instead of last.
 
-    It reads `rule` and `checkpoint` of a Measurement. Open keep levels and other choices of the space make no
-    difference that it could see: they hold their first value, keep levels everything.
+    It reads `rule` and `checkpoint` of a Measurement. It sees no dev data, so open keep levels and other choices
+    of the space make no difference that it could see: they hold their first value, keep levels everything.
     """
 
     name: ClassVar[str] = "tdro"
     needs: ClassVar[frozenset[str]] = frozenset({"checkpoint", "rule"})
+    mixes: ClassVar[bool] = True
 
     mode: Literal["ratio", "authors", "difference", "loss"] = "ratio"
     dose: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 20.0
@@ -70,6 +80,10 @@ class TDROSearch(FoldSearcher[Rounds]):
         settings = {"mode": self.mode, "eta": self.dose / length, "decay": self.decay, "ema": self.ema}
         rule = Rule("tdro", settings, negatives=self.negatives)
         return next_round(study, state, rule, steps=self.steps, length=length)
+
+    def most(self, study: Study) -> int | None:
+        """The reference and the rounds of the chain."""
+        return 1 + rounds_in(self.length or study.proxy.steps, self.steps)
 
     def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:
         """The transfer of the weights that the last complete round ended with.

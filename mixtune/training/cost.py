@@ -1,6 +1,6 @@
 """What a run costs in floating-point operations, before it runs and while it does."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from mixtune.study import Study
 from mixtune.training.devloss import DevPool
 from mixtune.training.embedder import Embedder, Features
 from mixtune.training.encodings import distinct
-from mixtune.training.mixed import NEGATIVES, mixed_step
+from mixtune.training.mixed import NEGATIVES, MixedStep, mixed_step
 from mixtune.training.own_negatives import OwnNegatives
 from mixtune.training.prepared import Pairs, Prepared, PreparedTarget, Split
 from mixtune.training.proxy import ProxyModel, open_proxy
@@ -84,10 +84,13 @@ def fresh_run_flops(
 
 def _mixed_flops(model: ProxyModel, sources: Mapping[str, Pairs], draw: RecipeDraw, steps: int) -> float:
     """Cost of steps on mixed batches without a rule."""
+    return sum(model.train_flops(step.texts()) for step in mixed_steps(sources, draw, steps, NEGATIVES))
+
+
+def mixed_steps(sources: Mapping[str, Pairs], draw: RecipeDraw, steps: int, negatives: int) -> Iterator[MixedStep]:
+    """Steps on mixed batches as a run would draw them, with so many own negatives per example."""
     pairs, places = list(sources.values()), {name: place for place, name in enumerate(sources)}
-    negatives, total = OwnNegatives(pairs, NEGATIVES, seed=draw.seed), 0.0
+    own = OwnNegatives(pairs, negatives, seed=draw.seed)
     for position in range(steps):
         taken = {places[name]: Taken(draw.walk(name, size)) for name, size in draw.choose_rows().items()}
-        told = negatives.of(taken, draw.seed, position)
-        total += model.train_flops(mixed_step(taken, pairs, told.documents).texts())
-    return total
+        yield mixed_step(taken, pairs, own.of(taken, draw.seed, position).documents)

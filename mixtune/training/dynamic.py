@@ -142,7 +142,7 @@ class DynamicWalk:
             self.renew(arrays["memory"])
 
     def _plan(self, epoch: int, position: int) -> Taken:
-        rng = np.random.default_rng([*self._seed, epoch])
+        rng = np.random.default_rng([*self._seed, epoch, position])
         progress = position / self._horizon
         rows, starts = self._by_query
         stored = self._scores[rows].astype(np.float64)

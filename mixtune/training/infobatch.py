@@ -90,7 +90,7 @@ class InfoBatchWalk:
         self._pruned = pruned if isinstance(pruned, int) else 0
 
     def _plan(self, epoch: int, position: int) -> Taken:
-        rng = np.random.default_rng([*self._seed, epoch])
+        rng = np.random.default_rng([*self._seed, epoch, position])
         low = low_losses(self._losses[self._rows])
         below, others = np.flatnonzero(low), np.flatnonzero(~low)
         kept = max(int(KEPT_OF_LOW * len(below)), self._fewest - len(others))

@@ -18,6 +18,9 @@ from mixtune.training.reference import Reference
 from mixtune.training.run import Run
 from mixtune.training.walk import Taken
 
+NAMED = 5
+"""Sources that a remark names."""
+
 
 class MixedRun:
     """Steps of a run on mixed batches.
@@ -138,10 +141,10 @@ class MixedRun:
         if drawn:
             notes.append(
                 f"of {self._most} own negatives per example some or all were drawn from the source's own documents,"
-                f" for want of hard negatives: {', '.join(drawn)}"
+                f" for want of hard negatives: {_some(drawn)}"
             )
         if short:
-            notes.append(f"sources with too few documents for {self._most} own negatives: {', '.join(short)}")
+            notes.append(f"sources with too few documents for {self._most} own negatives: {_some(short)}")
         if self.run.settings.loss != "infonce":
             notes.append(f"mixed batches are trained on cross-entropy over own negatives, not {self.run.settings.loss}")
         return tuple(notes)
@@ -204,3 +207,9 @@ def _means(parts: Sequence[MixedStep], each: Sequence[Tensor]) -> dict[int, Tens
 def _mean(step: MixedStep, losses: Tensor) -> Tensor:
     """Mean of the losses of one source's examples."""
     return weighted_mean(step, losses, np.full(len(losses), 1 / len(losses)))
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - NAMED
+    return f"{', '.join(names[:NAMED])}{f' and {more} more' if more > 0 else ''}"

@@ -9,5 +9,7 @@ from mixtune.training.prepared import Pairs, Rows
 def kept_rows(pairs: Pairs, source: str, pruning: Pruning) -> Rows:
     """Pair numbers that static pruning keeps, in order: the best by base-model cosine, ties by order."""
     total = len(pairs.queries)
-    best = np.argsort(-pairs.similarity, kind="stable")[: pruning.rows(source, total)]
-    return np.sort(best)
+    kept = pruning.rows(source, total)
+    if kept == total:
+        return np.arange(total, dtype=np.int64)
+    return np.sort(np.argsort(-pairs.similarity, kind="stable")[:kept])

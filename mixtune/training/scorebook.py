@@ -63,6 +63,8 @@ class ScoreBook:
         if not wanted or not self._path.exists():
             return
         with self._open() as database:
+            if not database.execute("SELECT 1 FROM sqlite_master WHERE type = 'table'").fetchone():
+                return  # a writer has made the file, and nothing in it yet
             for start in range(0, len(wanted), _AT_ONCE):
                 some = wanted[start : start + _AT_ONCE]
                 yield from database.execute(f"SELECT {what} IN ({','.join('?' * len(some))})", some)
@@ -74,6 +76,7 @@ class ScoreBook:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with self._open() as database, database:
+                database.execute("BEGIN IMMEDIATE")  # both tables appear at once, or none does
                 for table_and_columns in _TABLES:
                     database.execute(f"CREATE TABLE IF NOT EXISTS {table_and_columns} WITHOUT ROWID")
                 database.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?, ?)", rows)

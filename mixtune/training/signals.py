@@ -8,8 +8,9 @@ import numpy.typing as npt
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from mixtune.errors import TrainingError
-from mixtune.recipe import FloatArray, Mixture
+from mixtune.recipe import FloatArray, Mixture, Recipe
 from mixtune.sampler import RecipeDraw
+from mixtune.space import Space
 from mixtune.training.devloss import DevMeasure, DevPool
 from mixtune.training.encodings import Encodings
 from mixtune.training.merge import merge_for
@@ -49,13 +50,18 @@ class RoundEnd:
 
 
 def end_round(
-    run: Run, pools: Mapping[str, DevPool], importances: Mapping[str, float], probe: Probe, seed: int
+    run: Run,
+    pools: Mapping[str, DevPool],
+    importances: Mapping[str, float],
+    probe: Probe,
+    seed: int,
+    recipes: Mapping[str, Recipe] | None = None,
 ) -> RoundEnd:
     """Probe and merge, steps 1 to 4 of a round of Inf-DDS (arXiv 2601.21759).
 
-    Each source is probed (at its keep level, where the probe names one, with batches and dropout from equal seeds at
-    all levels of a source) from the same parameters and optimiser state with probe.steps steps at the current rate,
-    dropout as in training, then both are put back. Its influence is the relative fall of the dev loss,
+    Each source is probed (at its keep level and by its options, where the probe names any, with batches and dropout
+    from equal seeds whatever these are) from the same parameters and optimiser state with probe.steps steps at the
+    current rate, dropout as in training, then both are put back. Its influence is the relative fall of the dev loss,
     D_ij = (L0_j - L_ij) / max(L0_j, 0.01), weighted over targets; its standard error comes from the paired
     differences per dev query, L0_j taken as known; the relative rise of nDCG is measured beside it. The run's
     parameters become theta + epsilon * sum_i a_i delta_i over the sources with a positive influence (see merge); its
@@ -69,6 +75,7 @@ def end_round(
         importances: weight per target, summing to 1.
         probe: what to probe and how to merge.
         seed: decides the probes' batches and dropout; which other sources are probed makes no difference.
+        recipes: by arm, see `probe_recipes`; None is the run's own for all.
 
     Raises:
         TrainingError: the dev loss before probing is not finite.
@@ -89,7 +96,7 @@ def end_round(
     theta = parameters_to_vector(optimiser.parameters.values()).detach()
     arms = probe.arms
     for name, (source, level) in arms.items():
-        walk = arm_walk(run, source, level, _seed(seed, 0))
+        walk = arm_walk(run, source, level, _seed(seed, 0), recipes[name] if recipes else None)
         with own_randomness(model.device, _seed(seed, 1 + list(run.rows).index(source))):
             model.module.train()
             for _ in range(probe.steps):
@@ -163,15 +170,28 @@ def arm_rows(run: Run, source: str, level: float | None) -> dict[str, Rows]:
     return {**run.rows, source: kept_rows(run.sources[source], source, pruning)}
 
 
-def arm_walk(run: Run, source: str, level: float | None, seed: int) -> Walk:
-    """The walk that a probe takes its pairs from: of the run's kind, at its own start, with a seed of its own.
+def probe_recipes(space: Space, recipe: Recipe, probe: Probe) -> dict[str, Recipe]:
+    """The recipe whose schedule and batching each short run of a probe goes by, by the names of Probe.arms.
 
-    It starts from what the run's walk remembers of the pairs, and nothing that a probe shows is written back.
+    That is the round's own, but for a probe's options.
+    """
+    recipes = dict.fromkeys(probe.arms, recipe)
+    for name, options in probe.tried.items():
+        pruning = replace(recipe.pruning, schedule=space.schedule_at(options))
+        recipes[name] = replace(recipe, pruning=pruning, batching=space.batching_at(options))
+    return recipes
+
+
+def arm_walk(run: Run, source: str, level: float | None, seed: int, recipe: Recipe | None = None) -> Walk:
+    """The walk that a probe takes its pairs from: of the recipe's kind, at its own start, with a seed of its own.
+
+    It starts from what the run's walk, if it is of this kind, remembers of the pairs, and nothing that a probe shows is
+    written back. Without a recipe it goes by the run's.
     """
     rows = arm_rows(run, source, level)
     draw = RecipeDraw(rows, Mixture({source: 1.0}), run.settings.batch_size, seed)
     walk = open_walk(
-        run.recipe,
+        recipe or run.recipe,
         source,
         pairs=run.sources[source],
         rows=rows,

@@ -27,8 +27,9 @@ class TopicWalk:
     negatives open.
 
     (Topics, bins and the order of draws are the paper's. That a query with a single pair stays is ours: the authors
-    drop those. Its draw cannot be balanced: unbalanced counts them.) Batch b follows from (seed, stream, b), so the
-    state is one number.
+    drop those. Its draw cannot be balanced: unbalanced counts them.) Batch b at a position of the schedule follows from
+    (seed, stream, position, b), so the state is one number; and a chain that leaves topics for some rounds, where that
+    number is lost, does not see its first batches again.
 
     Args:
         pairs: the source.
@@ -66,6 +67,8 @@ class TopicWalk:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What a person should know of the source who asked for such batches."""
+        if self._batching.margin_bins == 1:
+            return ()  # pairs need not be laid out to say so
         return self._choice.remarks(self._batching.margin_bins)
 
     @property
@@ -87,7 +90,7 @@ class TopicWalk:
 
     def take(self, size: int, position: int) -> Taken:
         """The next batch, at most `size` pairs, each of another query."""
-        rng = np.random.default_rng([*self._seed, self._batch])
+        rng = np.random.default_rng([*self._seed, position, self._batch])
         self._batch += 1
         share = max(1, size // (self._batching.clusters if self._batching.topics else 1))
         chosen: list[Rows] = []

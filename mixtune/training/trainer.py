@@ -28,7 +28,7 @@ from mixtune.training.proxy import ProxyModel, open_proxy
 from mixtune.training.pruning import kept_rows
 from mixtune.training.randomness import own_randomness, rng_state, set_rng_state
 from mixtune.training.run import Run
-from mixtune.training.signals import RoundEnd, end_round, probe_pools
+from mixtune.training.signals import RoundEnd, end_round, probe_pools, probe_recipes
 from mixtune.training.teachers import NO_TEACHING, Teaching, open_teaching
 from mixtune.training.threads import at_most
 from mixtune.training.topics import Topics
@@ -134,7 +134,8 @@ def run_trial(study: Study, task: Task, bench: Bench, report: Report, began: flo
             aligned = alignments(run, trained, pools, proposal.gradients, seed=task.seed, encodings=measured)
         if proposal.probe is not None:
             pools = probe_pools(bench.prepared, proposal.probe, task.seed)
-            end = end_round(run, pools, _importances(study), proposal.probe, task.seed)
+            recipes = probe_recipes(study.space, proposal.recipe, proposal.probe)
+            end = end_round(run, pools, _importances(study), proposal.probe, task.seed, recipes)
             for source, exposure in end.exposure.items():
                 run.exposure[source] += exposure
         if proposal.role in CONTINUED:

@@ -54,7 +54,9 @@ def as_ray(searcher: Searcher, study: Study, *, metric: str | None = None, mode:
     - `reference`, `reference_checkpoint`: number and `checkpoint` of the trial whose model gives reference losses, None
       where none are read.
     - `probe_sources`, `probe_kept`: two lists of P, names and shares of rows: what to try out after the steps, [] for
-      nothing. From the same parameters, take `probe_steps` optimiser steps on each, alone.
+      nothing. From the same parameters, take `probe_steps` optimiser steps on each, alone. `probe_schedule`,
+      `probe_topics`, `probe_margin_bins`: three lists of P in the same order, what `schedule`, `topics` and
+      `margin_bins` are during those steps; where the space leaves none of them open they are as those.
     - `reptile`, `epsilon`, `temperature`: how to merge what helped: add `epsilon` times the weighted mean of the tried
       changes of the parameters. Weights are positive influences (`linear`) or exp(influence / temperature)
       (`softmax`; None is the standard deviation of the influences), scaled to sum 1.

@@ -2,7 +2,9 @@
 
 from dataclasses import asdict
 
+from mixtune.pruning import Schedule
 from mixtune.rules import make_rule, packed, state_of
+from mixtune.space import Space
 from mixtune.study import Study
 from mixtune.trial import Gradients, Probe, Proposal, Rule, Trial
 
@@ -11,7 +13,8 @@ GIVEN = frozenset(
         *("trial", "role", "seed", "sources", "targets", "weights", "kept", "keep_least", "schedule"),
         *("mixed", "topics", "topic_clusters", "margin_bins", "steps", "horizon"),
         *("parent", "parent_checkpoint", "reference", "reference_checkpoint"),
-        *("probe_sources", "probe_kept", "probe_steps", "reptile", "epsilon", "temperature"),
+        *("probe_sources", "probe_kept", "probe_schedule", "probe_topics", "probe_margin_bins"),
+        *("probe_steps", "reptile", "epsilon", "temperature"),
         *("rule", "rule_settings", "rule_state", "rule_negatives"),
         *("gradient_sources", "gradient_batches", "gradient_queries", "gradient_negatives", "gradient_parameters"),
     }
@@ -33,7 +36,7 @@ def config_of(
         "weights": {name: recipe.mixture.get(name, 0.0) for name in study.names},
         "kept": {name: recipe.pruning.share(name) for name in study.names},
         "keep_least": recipe.pruning.least,
-        "schedule": None if recipe.pruning.schedule is None else asdict(recipe.pruning.schedule),
+        "schedule": _schedule(recipe.pruning.schedule),
         "mixed": recipe.batching.mixed,
         "topics": recipe.batching.topics,
         "topic_clusters": recipe.batching.clusters,
@@ -44,18 +47,29 @@ def config_of(
         "parent_checkpoint": parent_checkpoint,
         "reference": proposal.reference,
         "reference_checkpoint": reference_checkpoint,
-        **_probe(proposal),
+        **_probe(study.space, proposal),
         **_rule(proposal.rule),
         **_gradients(proposal.gradients),
     }
 
 
-def _probe(proposal: Proposal) -> dict[str, object]:
+def _schedule(schedule: Schedule | None) -> dict[str, object] | None:
+    return None if schedule is None else asdict(schedule)
+
+
+def _probe(space: Space, proposal: Proposal) -> dict[str, object]:
     probe = proposal.probe or Probe((), 0, reptile="", epsilon=0.0)
-    arms, pruning = list(probe.arms.values()), proposal.recipe.pruning
+    arms, pruning, batching = list(probe.arms.values()), proposal.recipe.pruning, proposal.recipe.batching
+    schedules, batchings = [pruning.schedule] * len(arms), [batching] * len(arms)
+    if probe.options:
+        schedules = [space.schedule_at(options) for options in probe.options]
+        batchings = [space.batching_at(options) for options in probe.options]
     return {
         "probe_sources": [source for source, _ in arms],
         "probe_kept": [pruning.share(source) if level is None else level for source, level in arms],
+        "probe_schedule": [_schedule(schedule) for schedule in schedules],
+        "probe_topics": [each.topics for each in batchings],
+        "probe_margin_bins": [each.margin_bins for each in batchings],
         "probe_steps": probe.steps,
         "reptile": probe.reptile,
         "epsilon": probe.epsilon,

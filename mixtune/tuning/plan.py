@@ -52,20 +52,24 @@ def next_trial(study: Study, searcher: Searcher, trials: Sequence[Trial]) -> Tri
     raise SearchExhausted("every trial of the study has finished")
 
 
-def planned(study: Study, trials: Sequence[Trial]) -> int | None:
+def planned(study: Study, trials: Sequence[Trial], most: int | None = None) -> int | None:
     """Trials expected in all, None while that cannot be told.
 
-    Runs of a recommendation from before the search was extended do not count as those of the next one.
+    Runs of a recommendation from before the search was extended do not count as those of the next one. most is the
+    number of trials after which the search ends by itself (see Searcher.most); each that failed is followed by another.
     """
+    begun = sum(trial.role in CHARGED for trial in trials)
+    failed = sum(trial.role in CHARGED and trial.state is TrialState.FAILED for trial in trials)
     if study.budget.trials is not None and study.budget.runs is None:
-        asked = max(study.budget.trials, sum(trial.role in CHARGED for trial in trials))
+        asked = study.budget.trials
     else:
         spent = [trial.measurement.cost.flops for trial in trials if trial.role in CHARGED and trial.measurement]
         if not spent or study.budget.runs is None:
             return None
         each = sum(spent) / len(spent)
-        asked = max(len(spent), round(study.budget.runs * study.prepared.run_flops / each))
+        asked = round(study.budget.runs * study.prepared.run_flops / each)
         asked = asked if study.budget.trials is None else min(asked, study.budget.trials)
+    asked = max(begun, asked if most is None else min(asked, most + failed))
     newest = max((trial.number for trial in trials if trial.role in CHARGED), default=-1)
     reruns = sum(trial.role is Role.RERUN and trial.number > newest for trial in trials)
     judged = sum(trial.role not in CHARGED for trial in trials) - reruns

@@ -269,7 +269,7 @@ class _Run:
         self._tell(trial)
 
     def _tell(self, trial: Trial | None) -> None:
-        self.listener.changed(self.record, trial, plan.planned(self.study, self.trials))
+        self.listener.changed(self.record, trial, plan.planned(self.study, self.trials, self.searcher.most(self.study)))
 
     def _update(
         self,

@@ -76,6 +76,11 @@ def test_check_counts_rows_epochs_cost_and_disk(desk: Desk, tiny: str) -> None:
         # Two probes of two steps in each of three rounds, and ten steps in the last two, of a run of ten steps.
         ("{algorithm: infdds}", (3 * 2 * 2 + 2 * 10) / 10 * 0.8, 4.5),
         ("{algorithm: infdds, steps: 1000}", 150, 210),
+        # Budget for three; a chain of ten steps in one round, on batches with seven negatives, and no reference.
+        ("{algorithm: doge, queries: 2, dev_negatives: 0}", 1.5, 8),
+        # The same with its reference; the chain's steps cost one and a half times those of the reference.
+        ("{algorithm: tdro, reference_steps: 1}", 2.5, 7),
+        ("{algorithm: multidds, steps: 1, length: 1, queries: 2, negatives: 0}", 0.1, 0.9),
     ],
 )
 def test_check_foresees_what_the_algorithms_trials_cost(
@@ -201,9 +206,9 @@ def test_check_notes_what_pruning_and_topics_would_not_do(desk: Desk, tiny: str,
 
 
 def test_check_says_what_the_algorithm_does_not_choose(desk: Desk, tiny: str) -> None:
-    file = desk.write(STUDY.replace("random", "infdds") + OPTIONS)
+    file = desk.write(STUDY.replace("random", "multidds") + OPTIONS)
     notes = json.loads(desk("check", file, "--json").stdout)["notes"]
-    assert any(note.startswith("infdds does not choose pruning or batching") for note in notes)
+    assert any(note.startswith("multidds does not choose pruning or batching") for note in notes)
 
 
 def test_check_stores_no_study(desk: Desk, tiny: str) -> None:

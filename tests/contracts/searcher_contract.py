@@ -75,10 +75,13 @@ class SearcherContract:
     def test_a_bounded_space_is_obeyed(self, searcher: Searcher) -> None:
         space = Space(floor={"s1": 0.05}, cap={"s0": 0.2, "s5": 0.3}, at_most=4, must_include=("s1",))
         world = World(planted_study(8, space=space))
-        for trial in explore(searcher, world, LENGTH)[1:]:
-            weights = trial.proposal.recipe.mixture.array(world.study.names)
-            assert (weights > 0).sum() <= 4 and weights[1] >= 0.05 - 1e-9
+        trials = explore(searcher, world, LENGTH)
+        for recipe in (*(trial.proposal.recipe for trial in trials[1:]), searcher.recommend(world.study, trials)):
+            weights = recipe.mixture.array(world.study.names)
+            assert weights[1] >= 0.05 - 1e-9
             assert weights[0] <= 0.2 + 1e-9 and weights[5] <= 0.3 + 1e-9
+            # Mixed batches show a rule every source; what it recommends of them is bounded.
+            assert recipe.batching.mixed or (weights > 0).sum() <= 4
 
     def test_a_source_of_weight_zero_is_left_alone(self, searcher: Searcher) -> None:
         study = planted_study(4)
@@ -87,6 +90,13 @@ class SearcherContract:
         for trial in explore(searcher, world, LENGTH)[1:]:
             assert trial.proposal.recipe.mixture.get("s1", 0.0) == 0
             assert trial.proposal.probe is None or "s1" not in trial.proposal.probe.sources
+
+    def test_a_search_that_says_when_it_ends_does(self, searcher: Searcher) -> None:
+        world = World(planted_study(4))
+        most = searcher.most(world.study)
+        longest = LENGTH if most is None else most + 2
+        asked = [trial for trial in explore(searcher, world, longest) if trial.role is not Role.SURVEY]
+        assert len(asked) == (LENGTH if most is None else most)
 
     def test_a_search_replays_identically_from_its_seed(self, searcher: Searcher, world: World) -> None:
         again = dataclasses.replace(searcher)  # type: ignore[type-var]

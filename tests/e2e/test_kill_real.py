@@ -56,10 +56,14 @@ def kill(process: subprocess.Popen[str], trials: int, pause: float) -> None:
     process.communicate()
 
 
+SETTINGS = {"tdro": ", steps: 10"}
+"""Settings that make a search's chain long enough to be cut off again and again."""
+
+
 def study_file(folder: Path, name: str, algorithm: str, workers: int) -> str:
     text = SMALL.read_text()
     text = text.replace("name: small", f"name: {name}").replace("steps: 100", "steps: 400")
-    text = text.replace("{algorithm: infdds, steps: 20}", f"{{algorithm: {algorithm}}}")
+    text = text.replace("{algorithm: infdds, steps: 20}", f"{{algorithm: {algorithm}{SETTINGS.get(algorithm, '')}}}")
     text = text.replace("{trials: 6}", f"{{trials: 30, workers: {workers}}}")
     path = folder / f"{name}.yaml"
     path.write_text(text)
@@ -79,7 +83,7 @@ def complete(store: Store, name: str) -> dict[int, Trial]:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("algorithm", ["infdds", "tpe"])
+@pytest.mark.parametrize("algorithm", ["infdds", "scout", "tdro", "tpe"])
 def test_killed_again_and_again_a_real_study_ends_as_if_undisturbed(
     home: Path, tmp_path: Path, algorithm: str, workers: int
 ) -> None:

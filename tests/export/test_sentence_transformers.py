@@ -1,5 +1,6 @@
 import ast
 import json
+import re
 import runpy
 import subprocess
 import sys
@@ -338,7 +339,12 @@ def test_the_exported_script_trains_on_hard_negatives_where_a_source_has_them(
 
 
 def test_the_exported_script_of_a_margin_mse_study_learns_the_margins_of_the_teacher(
-    asked: Ask, tmp_path: Path, model_folder: Path, with_negatives: Study, monkeypatch: pytest.MonkeyPatch
+    asked: Ask,
+    tmp_path: Path,
+    model_folder: Path,
+    with_negatives: Study,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     proxy = replace(with_negatives.proxy, loss="margin-mse", temperature=0.05, precision="fp32")
     study = replace(with_negatives, proxy=proxy)
@@ -359,7 +365,10 @@ def test_the_exported_script_of_a_margin_mse_study_learns_the_margins_of_the_tea
     options = ["--model", str(model_folder), "--output", str(request.out / "run"), "--max-steps", "5"]
     run_here(request.out / "train.py", monkeypatch, *options)
     assert len(seen) == 5
-    assert {score for scores, _ in seen for score in scores} == {9.0, 1.0, 2.0, 3.0}
+    (said,) = re.findall(r"teacher margins are divided by ([0-9.]+): then they spread", capsys.readouterr().out)
+    assert float(said) != pytest.approx(1.0, rel=0.1)
+    given = sorted({score for scores, _ in seen for score in scores})
+    assert given == pytest.approx([score / float(said) for score in (1.0, 2.0, 3.0, 9.0)], rel=0.01)
     assert [ratio for _, ratio in seen] == pytest.approx([1.0] * 5, abs=1e-4)
 
 

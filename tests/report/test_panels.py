@@ -19,7 +19,7 @@ from mixtune.report.remarked import remarked, remarked_sheet
 from mixtune.report.sheet import SHOWN, cut
 from mixtune.report.tables import cost_lines, panels_report
 from mixtune.target import Target
-from mixtune.trial import Alignment, Cost, Drawn, Measurement, Proposal, Role, Trial, TrialState
+from mixtune.trial import Alignment, Cost, Drawn, Influence, Measurement, Probe, Proposal, Role, Trial, TrialState
 
 
 def trial(number: int, measurement: Measurement | None = None, **proposal: object) -> Trial:
@@ -181,9 +181,20 @@ def test_every_panel_of_a_study_is_shown_within_80_columns_and_in_the_json(judge
     found = replace(found, alignment={"big": facing(0.2, 0.4)}, cost=Cost(train=3e9, probe=2e9, dev=1e9))
     rule = {"proxy_loss": (1.0, 2.0), "reference_loss": (1.0, 1.0), "log_w": (0.0, 0.0), "seen": (1.0, 1.0)}
     ledger.trials.append(trial(len(ledger.trials), replace(found, rule=rule), role=Role.ROUND, notes={**NOTES, **FIT}))
+    survey = ledger.trials[0]
+    ledger.trials[0] = replace(survey, measurement=replace(survey.measurement, matched={"big": 1.0, "small": 0.3}))  # type: ignore[type-var]
+    told = {f"small@{level}": Influence(level, 0.1) for level in (0.1, 0.2, 0.3, 0.4)}
+    for split in (0, 1):
+        probe = Probe(("small",) * 4, 2, levels=(0.1, 0.2, 0.3, 0.4), split=split, splits=2)
+        guided = replace(found, influence=told, score=0.5)
+        ledger.trials.append(trial(len(ledger.trials), guided, role=Role.ROUND, probe=probe, notes=NOTES))
     ledger.trials.append(trial(len(ledger.trials), found, recipe=SCHEDULED, role=Role.REFERENCE))
     text = shown(ledger)
     for word in (
+        "Matched pairs: how many the base model finds to belong together",
+        "Warning: small gets 0.900 of the batches",
+        "No sign of dev overfitting",
+        "Do parts of the dev queries agree?",
         "Headroom per source after trial",
         "Alignment: cosine of a source's gradient",
         "Influence per source, as trial",
@@ -192,7 +203,7 @@ def test_every_panel_of_a_study_is_shown_within_80_columns_and_in_the_json(judge
         "Below 1: the schedule had no effect on big.",
         "Does dev loss track ndcg@10 on dev?",
         "too few",
-        "2 trials from",
+        "4 trials from",
     ):
         assert word in text
     assert max(len(line) for line in text.splitlines()) <= 80 and "…" not in text

@@ -167,6 +167,12 @@ def test_a_source_without_weight_stays_without() -> None:
     assert np.isfinite(state["log_w"]).all()
 
 
+def test_a_source_without_weight_takes_no_part_in_the_norm() -> None:
+    alone = TDRO().step(TDRO().start(uniform(2)), signals([0, 1], [1.0, 2.0], [1.0, 1.0]))
+    beside = TDRO().step(TDRO().start(np.array([0.5, 0.5, 0.0, 0.0])), signals([0, 1], [1.0, 2.0], [1.0, 1.0]))
+    assert TDRO().weights(beside)[:2] == pytest.approx(TDRO().weights(alone), abs=1e-15)
+
+
 def test_examples_weigh_their_sources_weight_scaled_to_the_batch() -> None:
     state = TDRO().start(np.array([0.6, 0.2, 0.2]))
     assert TDRO().example_weights(state, np.array([0, 1, 1])) == pytest.approx([0.6, 0.2, 0.2])

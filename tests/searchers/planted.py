@@ -8,11 +8,12 @@ import numpy as np
 from mixtune.errors import SearchExhausted
 from mixtune.preparation import Preparation
 from mixtune.recipe import FloatArray, Mixture, Recipe
+from mixtune.report.options import chosen
 from mixtune.rules import StepSignals, make_rule, state_of, stored
 from mixtune.search import Budget, Search
 from mixtune.searchers import Searcher
 from mixtune.source import Source, SourceFacts
-from mixtune.space import Space
+from mixtune.space import OF_SCHEDULE, Space
 from mixtune.study import Study
 from mixtune.target import Target, TargetFacts
 from mixtune.trial import Alignment, Cost, Influence, Measurement, Proposal, Role, Trial, TrialState
@@ -42,6 +43,7 @@ class World:
     Influence of a home on its target is 0.1, of any other source 0; both carry noise of the size that is reported as
     standard error. The best mixture gives home j a share proportional to v_j ** 2. best_kept says at which keep level
     alone a home is worth that; at any other its batches are worth a quarter. Other sources' levels make no difference.
+    best_options says likewise of open choices of the space, for all homes; each that has another value costs as much.
     The gradient of a home has cosine 0.5 with its target's, of any other source 0, its norm is 1. In a mixed batch the
     loss of a home is 1.5 where the reference model's is 1, that of any other source 1 like its reference's, and that of
     the last source, if it is no home, 4 where the reference's is 3.9: it is noise.
@@ -50,18 +52,22 @@ class World:
     study: Study
     noise: float = 0.0
     best_kept: Mapping[str, float] = field(default_factory=dict)
+    best_options: Mapping[str, float] = field(default_factory=dict)
 
     def gains(self) -> FloatArray:
         """Noiseless influence per source and target, shape (M, N)."""
         return 0.1 * np.eye(len(self.study.names), len(self.study.targets))
 
-    def worth(self, source: str, kept: float) -> float:
-        """What a batch of a source is worth at a keep level."""
-        return 1.0 if kept == self.best_kept.get(source, kept) else 0.25
+    def worth(self, source: str, kept: float, options: Mapping[str, float]) -> float:
+        """What a batch of a source is worth at a keep level and under options."""
+        off = OF_SCHEDULE if options.get("dynamic", 1.0) == 0 else ()  # where it is off its ends do nothing
+        worse = sum(options.get(name) != value for name, value in self.best_options.items() if name not in off)
+        return 0.25**worse * (1.0 if kept == self.best_kept.get(source, kept) else 0.25)
 
     def value(self, recipe: Recipe) -> float:
         """Noiseless score of a recipe."""
-        worth = np.array([self.worth(name, recipe.pruning.share(name)) for name in self.study.names])
+        options = chosen(self.study.space, recipe)
+        worth = np.array([self.worth(name, recipe.pruning.share(name), options) for name in self.study.names])
         homes = (recipe.mixture.array(self.study.names) * worth)[: len(self.study.targets)]
         importance = self.study.target_weights()[: len(homes)]
         return float(importance @ np.sqrt(homes))
@@ -73,7 +79,9 @@ class World:
         influence = {}
         for name, (source, level) in proposal.probe.arms.items() if proposal.probe else ():
             kept = proposal.recipe.pruning.share(source) if level is None else level
-            gain = self.worth(source, kept) * self.gains()[position[source]]
+            options = proposal.probe.tried.get(name) if proposal.probe else None
+            options = chosen(self.study.space, proposal.recipe) if options is None else options
+            gain = self.worth(source, kept, options) * self.gains()[position[source]]
             seen = gain + self.noise * rng.standard_normal(len(self.study.targets))
             tasks = [target.name for target in self.study.targets]
             influence[name] = Influence(

@@ -413,3 +413,62 @@ def test_errors_fall_where_rounds_draw_their_dev_queries_and_stay_where_they_sha
             proposal = searcher.suggest(study, trials, study.rng(number))
             trials.append(answered(study, proposal, number, {"s0": 0.2, "s1": 0.1}, error=0.04))
         assert searcher.fold(study, trials).error == pytest.approx(np.full((2, 1), 0.04 * left))
+
+
+def idle_ratios(searcher: InfDDS, noise: float, count: int, seed: int = 0) -> tuple[FloatArray, float]:
+    """Log ratio of the weights of two sources of no effect after each of so many rounds, and that of their prior.
+
+    Of eight sources s0 and s1 help; s2 (200 rows) and s7 (450) do nothing.
+    """
+    world = World(planted_study(8, targets=2, seed=seed), noise=noise)
+    state, path = searcher.start(world.study), list[float]()
+    for number in range(count):
+        trial = finish(world, searcher.propose(state, world.study, world.study.rng(number)), number)
+        state = searcher.update(state, world.study, trial)
+        path.append(float(state.psi[7] - state.psi[2]))
+    return np.array(path), float(np.log(450 / 200))
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_sources_without_effect_drift_back_to_their_prior_ratio_with_fade_0(noise: float) -> None:
+    path, prior = idle_ratios(InfDDS(fade=0.0), noise, 200)
+    assert path.mean() == pytest.approx(prior, abs=1e-9 if noise == 0 else 0.15)
+    assert path.std() == pytest.approx(0.0, abs=1e-9) or noise > 0
+
+
+def test_by_default_sources_without_effect_keep_of_their_prior_what_clarity_leaves() -> None:
+    path, _ = idle_ratios(InfDDS(), 0.0, 20)
+    assert path == pytest.approx(np.zeros(20))  # no noise: all clear, and the prior has nothing left to say
+    noisy, prior = idle_ratios(InfDDS(), 0.2, 200)
+    assert 0.0 < noisy[20:].mean() < prior + 0.2
+
+
+def test_noise_about_no_effect_does_not_make_a_source_wander() -> None:
+    settled, _ = idle_ratios(InfDDS(), 0.05, 200)
+    # Were all spread noise: beta times the difference of two running means in units of one influence's error.
+    bound = 3.0 * np.sqrt(2 * 0.3 / (2 - 0.3))
+    assert settled[20:].std() < bound
+    early, late = settled[20:80], settled[140:]
+    assert late.std() < 2 * early.std() and abs(late.mean() - early.mean()) < early.std()
+
+
+def test_unlike_with_exponential_weights_the_spread_over_seeds_does_not_grow_with_the_rounds() -> None:
+    grown = {}
+    for policy in ("kl", "exponential"):
+        searcher = InfDDS(policy=policy)  # type: ignore[arg-type]
+        paths = np.array([idle_ratios(searcher, 0.1, 60, seed)[0] for seed in range(8)])
+        grown[policy] = paths[:, 45:].std(axis=0).mean() / paths[:, 5:15].std(axis=0).mean()
+    assert grown["kl"] < 1.4 < 2.0 < grown["exponential"]
+
+
+def test_a_source_pushed_by_a_lucky_round_comes_back() -> None:
+    study = planted_study(4, targets=1)
+    searcher, nothing = InfDDS(fade=0.0), dict.fromkeys(("s0", "s1", "s2", "s3"), 0.0)
+    trials = [answered(study, searcher.suggest(study, [], study.rng(0)), 0, {**nothing, "s3": 0.1}, error=0.05)]
+    pushed = weights(searcher, study, trials)
+    for number in range(1, 30):
+        proposal = searcher.suggest(study, trials, study.rng(number))
+        trials.append(answered(study, proposal, number, nothing, error=0.05))
+    prior = study.proportional().array(study.names)
+    assert pushed[3] > 1.5 * prior[3]
+    assert weights(searcher, study, trials) == pytest.approx(prior, rel=1e-3)

@@ -92,6 +92,15 @@ def test_the_first_loss_is_that_of_the_base_model_on_the_pairs_drawn(tmp_path: P
     assert found.remarks == ()
 
 
+def test_a_remark_names_a_few_of_many_sources(tmp_path: Path) -> None:
+    names = [f"s{number}" for number in range(8)]
+    prepared = replace(PREPARED, sources=dict.fromkeys(names, PREPARED.sources["other"]))
+    even = Recipe(Mixture.normalised(dict.fromkeys(names, 1.0)), batching=Batching(mixed=True))
+    found = train(Proposal(even, 8, Role.SEARCH), tmp_path, within=(study_of(prepared), bench_of(TABLE, prepared)))
+    (drawn,) = found.remarks
+    assert drawn.endswith("for want of hard negatives: s0, s1, s2, s3, s4 and 3 more")
+
+
 def test_it_is_remarked_for_which_sources_negatives_were_drawn(tmp_path: Path) -> None:
     good = PREPARED.sources["good"]
     given = replace(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mixtune.errors import DataError
+from mixtune.training import scorebook
 from mixtune.training.scorebook import ScoreBook, pair_address
 from mixtune.training.textlog import digest
 
@@ -37,6 +38,23 @@ def test_texts_of_any_characters_are_kept(tmp_path: Path) -> None:
 
 def test_a_pair_is_named_by_both_texts_in_order() -> None:
     assert len({pair_address(address(a), address(b)) for a in range(5) for b in range(5)}) == 25
+
+
+def test_a_file_that_a_killed_writer_left_empty_is_read_and_written(tmp_path: Path) -> None:
+    (tmp_path / "book.db").touch()
+    book = ScoreBook(tmp_path / "book.db")
+    assert book.scores([address(1)]) == {}
+    assert book.texts([address(1)]) == {}
+    book.keep_scores({address(1): 1.0})
+    assert book.scores([address(1)]) == {address(1): 1.0}
+
+
+def test_both_tables_appear_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scorebook, "_TABLES", (scorebook._TABLES[0], "broken ("))
+    with pytest.raises(sqlite3.OperationalError):
+        ScoreBook(tmp_path / "book.db").keep_scores({address(1): 1.0})
+    monkeypatch.undo()
+    assert ScoreBook(tmp_path / "book.db").texts([address(1)]) == {}
 
 
 def test_several_writers_lose_nothing(tmp_path: Path) -> None:

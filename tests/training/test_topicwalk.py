@@ -118,6 +118,17 @@ def test_seeds_and_sources_have_draws_of_their_own(other: dict[str, int]) -> Non
     assert [one.take(8, 0).rows.tolist() for _ in range(3)] != [two.take(8, 0).rows.tolist() for _ in range(3)]
 
 
+def test_a_walk_that_starts_anew_later_in_a_run_draws_other_batches() -> None:
+    early, late = (walk_of([40, 40], Batching(topics=40)).take(16, position) for position in (0, 5))
+    assert early.rows.tolist() != late.rows.tolist()
+
+
+def test_without_bins_nothing_is_laid_out_for_a_remark() -> None:
+    walk = walk_of([40, 40], Batching(topics=40))
+    assert walk.remarks == ()
+    assert "_choice" not in vars(walk)
+
+
 def test_a_foreign_state_is_refused() -> None:
     with pytest.raises(ValueError, match="not a state of TopicWalk"):
         walk_of([4], Batching(topics=4)).restore({"epoch": 3}, {})

@@ -243,6 +243,32 @@ def test_keep_levels_of_a_source_are_tried_out_one_by_one() -> None:
     assert theirs.ask()["kept"] == {"small/home": 1.0, "idle": 0.5, "harmful": 1.0}
 
 
+def test_open_choices_are_tried_out_probe_by_probe_and_then_taken() -> None:
+    space = Space(schedule=Schedule(), choices={"dynamic": (1, 0), "strength": (5, 2)})
+    theirs, sides = Hand(as_ray(InfDDS(), described(SOURCES, space=space))), set()
+    for number in range(8):
+        given = theirs.ask()
+        assert json.loads(json.dumps(given)) == given
+        assert len(given["probe_sources"]) == len(given["probe_schedule"]) == 3
+        assert (given["probe_topics"], given["probe_margin_bins"]) == ([0, 0, 0], [1, 1, 1])
+        sides |= {schedule and schedule["strength"] for schedule in given["probe_schedule"]}
+        influence = [0.1 if schedule is None else 0.0 for schedule in given["probe_schedule"]]
+        theirs.tell(number, {"influence": influence, "checkpoint": "there"})
+    assert sides == {None, 5.0, 2.0}
+    assert theirs.ask()["schedule"] is None
+    topics = Hand(as_ray(InfDDS(), described(SOURCES, space=Space(choices={"topics": (0, 4), "margin_bins": (1, 10)}))))
+    given = topics.ask()
+    assert set(given["probe_topics"]) == {0, 4} and set(given["probe_margin_bins"]) == {1, 10}
+    assert given["probe_schedule"] == [None, None, None]
+
+
+def test_probes_are_as_the_round_where_nothing_is_open() -> None:
+    space = Space(schedule=Schedule(strength=3.0), batching=Batching(margin_bins=10))
+    given = Hand(as_ray(InfDDS(), described(SOURCES, space=space))).ask()
+    assert given["probe_schedule"] == [given["schedule"]] * 3 == [asdict(Schedule(strength=3.0))] * 3
+    assert (given["probe_topics"], given["probe_margin_bins"]) == ([0] * 3, [10] * 3)
+
+
 def test_a_config_holds_the_keys_that_param_space_must_not_take() -> None:
     assert set(hand().ask()) == GIVEN
 

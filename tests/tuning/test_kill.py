@@ -66,6 +66,7 @@ def finished(store: Store, name: str) -> dict[int, Trial]:
     [
         ("infdds", 2, None),
         pytest.param("infdds", 1, None, marks=pytest.mark.slow),
+        pytest.param("scout", 2, None, marks=pytest.mark.slow),
         pytest.param("tpe", 2, None, marks=pytest.mark.slow),
         pytest.param("tpe", 1, None, marks=pytest.mark.slow),
         pytest.param("tpe", 2, Stopping(first=3), marks=pytest.mark.slow),

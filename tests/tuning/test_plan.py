@@ -189,6 +189,15 @@ def test_the_expected_number_of_trials_stays_while_the_recommendation_is_judged(
     assert seen == {len(trials)}
 
 
+def test_a_search_that_ends_by_itself_is_not_expected_to_use_up_its_budget() -> None:
+    study = prepared(trials=20)
+    trials = plan.opening(study)
+    assert plan.planned(study, trials, most=4) == len(trials) + 4 + study.final.seeds
+    assert plan.planned(study, trials, most=40) == plan.planned(study, trials)
+    asked = replace(plan.next_trial(study, Fresh(), [finish(trial) for trial in trials]), state=TrialState.FAILED)
+    assert plan.planned(study, [*trials, asked], most=4) == len(trials) + 5 + study.final.seeds
+
+
 def test_an_extended_study_expects_new_runs_of_its_recommendation() -> None:
     study = prepared(trials=2, workers=1)
     trials = run_all(study, Fresh())
