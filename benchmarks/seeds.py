@@ -88,7 +88,7 @@ def opera(results: Results, given: argparse.Namespace) -> None:
 
 def tasb(results: Results, given: argparse.Namespace) -> None:
     """Table 4."""
-    table_tasb.print_tasb(results, str(given.data), steps=2000, seeds=given.seeds or 3)
+    table_tasb.print_tasb(results, str(given.data), given.seeds or 5)
 
 
 TABLES = {"searchers": searchers, "tdro": tdro, "opera": opera, "tasb": tasb}
@@ -111,7 +111,9 @@ def smoke(folder: Path, tables: Sequence[str]) -> None:
     if "opera" in tables:
         table_opera.print_opera(results, settings[:1], (20, 40), seeds=2)
     if "tasb" in tables:
-        table_tasb.print_tasb(results, str(folder), steps=4, seeds=2, batch_size=8, contextual=False)
+        grid = table_tasb.Grid(steps=(4,), rates=(1e-2,), batch_size=8)
+        blocks = table_tasb.BLOCKS[:1]
+        table_tasb.print_tasb(results, str(folder), 2, grid, blocks, contextual=False, lengths=(0, 4))
 
 
 def parsed() -> argparse.Namespace:
@@ -121,7 +123,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--table", nargs="+", choices=sorted(TABLES), default=list(TABLES))
     parser.add_argument("--scenarios", nargs="+", choices=sorted(SCENARIOS), help="default: those of the table")
     parser.add_argument("--trainable", default="head", help="head, last:n or all")
-    parser.add_argument("--seeds", type=int, help="seeds 0, 1, ...; default: what the table says")
+    parser.add_argument("--seeds", type=int, help="how many seeds; default: what the table says")
     parser.add_argument("--long", action="store_true", help="of searchers: the compute to reach 100 runs of TPE")
     parser.add_argument("--full", action="store_true", help="of searchers: languages with the whole model")
     parser.add_argument("--smoke", action="store_true", help="tiny made-up sets; nothing is kept")

@@ -1,6 +1,8 @@
 """Training pairs with negatives that BM25 finds, as those of MS MARCO have them (which TAS-B trains on)."""
 
+import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import bm25s  # type: ignore[import-untyped]
@@ -14,21 +16,26 @@ DEPTH = 100
 """Negatives are drawn from so many documents that BM25 ranks first."""
 
 
-def with_negatives(source: Source, cache: Path, count: int) -> Source:
-    """The source read from a file of its pairs with `count` negatives each, which is written on the first call.
+def pooled(sources: Sequence[Source], cache: Path, count: int) -> Source:
+    """All sources as one collection, each pair with `count` negatives; its file is written on the first call.
 
-    They come from the documents of the source itself: what only dev or test judges is not among them.
+    Negatives come from the training documents of a pair's own source: what only dev or test judges is not among them.
+    The file is named after all that it is made of.
     """
-    place = cache / "benchmarks" / f"{source.name}-{count}-{source_hash(source, cache)[:16]}.jsonl"
+    parts = [f"{source.name} {source_hash(source, cache)}" for source in sources]
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    place = cache / "benchmarks" / f"pool-{count}of{DEPTH}-{digest}.jsonl"
     if not place.exists():
         place.parent.mkdir(parents=True, exist_ok=True)
-        text = read_source(source, cache)
-        rows = zip(text.queries, text.documents, negatives_of(text, count), strict=True)
-        lines = [json.dumps({"query": query, "positive": own, "negative": others}) for query, own, others in rows]
         beside = place.with_suffix(".part")
-        beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with beside.open("w", encoding="utf-8") as file:
+            for source in sources:
+                text = read_source(source, cache)
+                rows = zip(text.queries, text.documents, negatives_of(text, count), strict=True)
+                for query, own, others in rows:
+                    file.write(json.dumps({"query": query, "positive": own, "negative": others}) + "\n")
         beside.rename(place)
-    return Source(source.name, "jsonl", str(place), weight=1.0)
+    return Source("pool", "jsonl", str(place), weight=1.0)
 
 
 def negatives_of(text: SourceText, count: int) -> list[list[str]]:

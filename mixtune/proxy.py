@@ -21,6 +21,11 @@ class Proxy:
     pair's positive and hard negatives, None: the scores are in the data. batch_teacher scores every document of a
     batch for every query; beside `infonce` it says which of them are no negatives. A cross-encoder as batch_teacher
     scores about 2 batch_size ** 2 pairs of texts a step, which only trials that draw the same batches share.
+
+    teacher_scale says what a teacher's margins are divided by, once for a study: `matched` (ours) makes them spread
+    as the untrained student's do, whose cosine, unlike the dot product in the paper, cannot grow to the teacher's
+    scale; `raw` leaves them as they are (the paper), for a teacher whose scores stand on the scale of
+    cosine / temperature.
     """
 
     trainable: str = "head"
@@ -37,6 +42,7 @@ class Proxy:
     negatives: int = 1
     teacher: Teacher | None = None
     batch_teacher: Teacher | None = None
+    teacher_scale: str = "matched"
 
     @property
     def rate(self) -> float:

@@ -179,6 +179,7 @@ class ProxyEntry(TypedDict, total=False):
     loss: Literal["dual", "in-batch", "infonce", "margin-mse"]
     teacher: TeacherEntry
     batch_teacher: TeacherEntry
+    teacher_scale: Literal["matched", "raw"]
     negatives: Annotated[int, Field(ge=0)]
     temperature: Positive
     schedule: Literal["constant", "linear"]

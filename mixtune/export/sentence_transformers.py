@@ -163,6 +163,7 @@ _MARGIN_MSE = {
         '    print(f"teacher margins are divided by {divisor:.3g}: then they spread as the untrained model\'s do")\n'
     ),
 }
+_UNSCALED = {"scaled": "", "scaling": ""}
 _BY_LOSS = {"infonce": _INFONCE, "margin-mse": _MARGIN_MSE}
 """What the script says otherwise for each loss that sentence-transformers has."""
 
@@ -199,10 +200,11 @@ def script_of(request: ExportRequest) -> str:
     The script trains the whole model. Its learning rate is the study's where the proxy trained the whole model too,
     else FULL_RATE; warm-up over a tenth of the steps and linear decay are ours. Its loss is the study's, each with the
     proxy's temperature: `infonce` is MultipleNegativesRankingLoss, `margin-mse` MarginMSELoss on teacher scores that
-    are scaled as the study's are, though by a sample of the drawn sources' pairs (mixtune.training.margins); see
-    loss_of for the others.
+    are scaled as the study's are, though by a sample of the drawn sources' pairs (mixtune.training.margins), or not at
+    all where its teacher_scale is `raw`; see loss_of for the others.
     """
     proxy, lost = request.study.proxy, lost_of(request)
+    parts = _BY_LOSS[loss_of(proxy)[0]]
     return _SCRIPT.substitute(
         model=_quoted(request.study.model),
         temperature=repr(proxy.temperature),
@@ -210,7 +212,7 @@ def script_of(request: ExportRequest) -> str:
         learning_rate=repr(proxy.rate if proxy.trainable == "all" else FULL_RATE),
         seed=request.study.seed,
         lost="".join(f"\n    {_quoted(each)}," for each in lost) + ("\n" if lost else ""),
-        **_BY_LOSS[loss_of(proxy)[0]],
+        **(parts | _UNSCALED if proxy.teacher_scale == "raw" else parts),
     )
 
 

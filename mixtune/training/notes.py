@@ -40,12 +40,15 @@ def _left_out(sources: Mapping[str, SourceText], prepared: Prepared) -> list[str
 
 
 def _taught(study: Study, prepared: Prepared) -> list[str]:
-    """How widely the margins of named teachers spread, and the base model's: losses bring the first to the second."""
+    """How widely the margins of named teachers spread, and the base model's: losses may bring the first to the second.
+
+    Studies of either Proxy.teacher_scale share a preparation, and so its notes.
+    """
     proxy = study.proxy
     both = ((proxy.teacher, prepared.spread, "teacher"), (proxy.batch_teacher, prepared.batch_spread, "batch_teacher"))
     return [
         f"{role} {teacher.model}: its margins spread by {spread.teacher:.3g}, the base model's cosines by"
-        f" {spread.cosine:.3g}; losses scale the margins to spread as cosine / temperature does"
+        f" {spread.cosine:.3g}; teacher_scale matched brings the margins to the spread of cosine / temperature"
         for teacher, spread, role in both
         if teacher is not None and spread is not None
     ]

@@ -100,7 +100,8 @@ class Spread:
     def divisor(self, temperature: float) -> float:
         """What the teacher's margins are divided by: then they spread as the untrained student's do.
 
-        The student's score is cosine / temperature. Where one of the two does not spread at all it is 1.
+        The student's score is cosine / temperature. Where one of the two does not spread at all it is 1. (Ours, and
+        not asked for where Proxy.teacher_scale is `raw`; TAS-B's student learns margins as its teachers have them.)
         """
         divisor = self.teacher * temperature / self.cosine if self.cosine > 0 else 0.0
         return divisor if divisor > 0 else 1.0

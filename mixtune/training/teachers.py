@@ -145,7 +145,10 @@ class BatchTeacher:
 
 @dataclass(frozen=True, slots=True)
 class Teaching:
-    """What a run's losses learn from besides labels: see Prepared for the spreads. None of it where nobody teaches."""
+    """What a run's losses learn from besides labels: see Prepared for the spreads. None of it where nobody teaches.
+
+    Without a spread margins are taken as they are.
+    """
 
     spread: Spread | None = None
     batch: BatchTeacher | None = None
@@ -164,4 +167,6 @@ def open_teaching(prepared: Prepared, settings: Proxy, table: FeatureTable, root
     batch = None
     if settings.batch_teacher is not None:
         batch = BatchTeacher(open_teacher(settings.batch_teacher, root, settings), table)
+    if settings.teacher_scale == "raw":
+        return Teaching(batch=batch)
     return Teaching(prepared.spread, batch, prepared.batch_spread)

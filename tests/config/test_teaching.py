@@ -26,6 +26,13 @@ def test_teachers_and_mining_reach_their_values(write: Write, good: str) -> None
     assert [source.mine for source in study.sources] == [5, 5, 5]
 
 
+def test_a_teachers_margins_are_matched_or_raw(write: Write, good: str) -> None:
+    assert load(write(good + "proxy: {teacher_scale: raw}\n")).study.proxy.teacher_scale == "raw"
+    assert load(write(good)).study.proxy.teacher_scale == "matched"
+    with pytest.raises(ConfigError, match=r"proxy\.teacher_scale is 'as they are'; allowed: 'matched' or 'raw'"):
+        load(write(good + "proxy: {teacher_scale: as they are}\n"))
+
+
 def test_an_in_batch_teacher_beside_infonce_needs_nothing_else(write: Write, good: str) -> None:
     assert load(write(good + f"proxy: {{batch_teacher: {MINILM}}}\n")).study.proxy.loss == "infonce"
 

@@ -442,6 +442,15 @@ def test_every_loss_of_a_study_has_a_script(asked: Ask, tmp_path: Path) -> None:
         assert checked(tmp_path) == ""
 
 
+def test_the_script_scales_a_teachers_margins_where_the_study_did(asked: Ask, tmp_path: Path) -> None:
+    request = asked(tmp_path)
+    for scale in ("matched", "raw"):
+        proxy = replace(request.study.proxy, loss="margin-mse", teacher_scale=scale)
+        script = script_of(replace(request, study=replace(request.study, proxy=proxy)))
+        assert "MarginMSELoss" in script
+        assert ("scaled(" in script) == (scale == "matched")
+
+
 def test_the_exported_script_mines_the_negatives_that_the_study_mined(
     asked: Ask, tmp_path: Path, model_folder: Path, two_sources: Study
 ) -> None:

@@ -180,6 +180,31 @@ def test_a_step_takes_the_scaled_margins(prepared: Callable[..., Study], root: P
     np.testing.assert_allclose(step.run(bench.model, study.proxy).losses, expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("loss", ["margin-mse", "in-batch"])
+def test_raw_margins_are_taken_as_the_teacher_has_them(prepared: Callable[..., Study], root: Path, loss: str) -> None:
+    matched, raw = (
+        prepared(teacher=MINILM, batch_teacher=MINILM, loss=loss, teacher_scale=scale) for scale in ("matched", "raw")
+    )
+    assert raw.prepared.key == matched.prepared.key
+    bench = open_bench_of(raw, root)
+    bench.model.reset()
+    pairs, rows = bench.prepared.sources["things"], np.arange(6)
+    found = step_of(pairs, Taken(rows, pairs.starts[rows]), 1, 0, 0, bench.teaching).run(bench.model, raw.proxy).losses
+    student, teacher = bench.model.table, FeatureTable(root, resolve(MINILM.model), max_length=24, precision="fp32")
+    texts = np.concatenate([pairs.queries[rows], pairs.documents[rows], pairs.negatives[pairs.starts[rows]]])
+    taught = teacher.embeddings[teacher.rows_of(student.addresses(texts))]
+    gap = 20 * (margins(student.embeddings[texts]) - margins(taught))
+    others = (gap.reshape(6, 2, 6) ** 2 * (1 - np.eye(6))[:, None]).sum(axis=(1, 2)) / 10
+    expected = np.diag(gap[:, 6:]) ** 2 if loss == "margin-mse" else others
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
+
+
+def margins(embeddings: np.ndarray) -> np.ndarray:
+    """Of six queries, their positives and one negative each: cosine with the own positive minus that with each text."""
+    cosines = embeddings[:6] @ embeddings[6:].T
+    return np.diag(cosines[:, :6])[:, None] - cosines
+
+
 def test_in_batch_margins_are_scaled_by_a_spread_of_their_own(prepared: Callable[..., Study], root: Path) -> None:
     study = prepared(batch_teacher=MINILM, loss="in-batch")
     bench = open_bench_of(study, root)
