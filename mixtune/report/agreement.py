@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 from pydantic import JsonValue as Json
 
+from mixtune.ranks import spearman
 from mixtune.report.influences import FORMS, UNITS, measure_of
-from mixtune.report.ranks import spearman
 from mixtune.report.sheet import Sheet, cut, number
 from mixtune.study import Study
 from mixtune.trial import Influence, Role, Trial, TrialState

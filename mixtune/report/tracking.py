@@ -7,9 +7,9 @@ import numpy as np
 from pydantic import JsonValue as Json
 from scipy.special import ndtri
 
+from mixtune.ranks import ranks
 from mixtune.recipe import FloatArray
 from mixtune.report.intervals import LEVEL
-from mixtune.report.ranks import ranks
 from mixtune.report.sheet import Sheet
 from mixtune.study import Study
 from mixtune.trial import Trial, TrialState

@@ -8,14 +8,13 @@ import numpy as np
 from pydantic import Field
 
 from mixtune.recipe import Recipe
-from mixtune.searchers.base import FoldSearcher
-from mixtune.searchers.rounds import Rounds, after, next_round, recommended, require_round, rounds_in, weights_in
+from mixtune.searchers.rounds import Rounds, Ruled, next_round, recommended, require_round, rounds_in, weights_in
 from mixtune.study import Study
 from mixtune.trial import Gradients, Proposal, Rule, Trial
 
 
 @dataclass(frozen=True, slots=True)
-class DoGESearch(FoldSearcher[Rounds]):
+class DoGESearch(Ruled):
     """DoGE for target tasks: sources gain weight whose gradients point where the targets' do (arXiv 2310.15393).
 
     A chain of rounds of `steps` steps each, `length` in all (None: as a fresh trial), after which it is exhausted.
@@ -37,8 +36,6 @@ class DoGESearch(FoldSearcher[Rounds]):
     """
 
     name: ClassVar[str] = "doge"
-    needs: ClassVar[frozenset[str]] = frozenset({"checkpoint", "rule"})
-    mixes: ClassVar[bool] = True
 
     eta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     negatives: Annotated[int, Field(ge=1)] = 7
@@ -47,14 +44,6 @@ class DoGESearch(FoldSearcher[Rounds]):
     parameters: str = ""
     steps: Annotated[int, Field(ge=1)] = 10
     length: Annotated[int, Field(ge=1)] | None = None
-
-    def start(self, study: Study) -> Rounds:
-        """No round."""
-        return Rounds()
-
-    def update(self, state: Rounds, study: Study, trial: Trial) -> Rounds:
-        """Take in one finished trial."""
-        return after(state, trial)
 
     def propose(self, state: Rounds, study: Study, rng: np.random.Generator) -> Proposal:
         """The next round.

@@ -8,10 +8,9 @@ import numpy as np
 from pydantic import Field
 
 from mixtune.recipe import Recipe
-from mixtune.searchers.base import FoldSearcher
 from mixtune.searchers.rounds import (
     Rounds,
-    after,
+    Ruled,
     next_round,
     recommended,
     reference_run,
@@ -24,7 +23,7 @@ from mixtune.trial import Proposal, Rule, Trial
 
 
 @dataclass(frozen=True, slots=True)
-class DoReMiSearch(FoldSearcher[Rounds]):
+class DoReMiSearch(Ruled):
     """DoReMi: sources gain weight by their loss in excess of a reference model's (arXiv 2305.10429, algorithm 1).
 
     No dev set is read. First a reference: a fresh uniform run of `reference_steps` (None: as a fresh trial), repeated
@@ -43,8 +42,6 @@ class DoReMiSearch(FoldSearcher[Rounds]):
     """
 
     name: ClassVar[str] = "doremi"
-    needs: ClassVar[frozenset[str]] = frozenset({"checkpoint", "rule"})
-    mixes: ClassVar[bool] = True
 
     eta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     smoothing: Annotated[float, Field(ge=0, lt=1)] = 1e-3
@@ -52,14 +49,6 @@ class DoReMiSearch(FoldSearcher[Rounds]):
     steps: Annotated[int, Field(ge=1)] = 30
     length: Annotated[int, Field(ge=1)] | None = None
     reference_steps: Annotated[int, Field(ge=1)] | None = None
-
-    def start(self, study: Study) -> Rounds:
-        """No reference and no round."""
-        return Rounds()
-
-    def update(self, state: Rounds, study: Study, trial: Trial) -> Rounds:
-        """Take in one finished trial."""
-        return after(state, trial)
 
     def propose(self, state: Rounds, study: Study, rng: np.random.Generator) -> Proposal:
         """The reference, then the next round.

@@ -15,7 +15,15 @@ from mixtune.searchers.arms import shares
 from mixtune.searchers.base import FoldSearcher
 from mixtune.searchers.chain import Chain, left_after, next_arms, notes_of
 from mixtune.searchers.choice import options_drawn
-from mixtune.searchers.influences import finite, first_chain, learnt, overlap_of, recipe_of
+from mixtune.searchers.influences import (
+    finite,
+    first_chain,
+    last_half,
+    learnt,
+    overlap_of,
+    recipe_of,
+    weights_on_the_way,
+)
 from mixtune.searchers.keep import require_room
 from mixtune.searchers.prior import Prior, prior_mixture
 from mixtune.study import Study
@@ -214,11 +222,7 @@ class InfDDS(FoldSearcher[Chain]):
         Raises:
             SearchExhausted: no round is complete.
         """
-        state, path = self.start(study), list[FloatArray]()
-        for trial in trials:
-            before, state = state.rounds, self.update(state, study, trial)
-            if state.rounds > before:
-                path.append(state.weights)
+        state, path = weights_on_the_way(self, study, trials)
         if not path:
             raise SearchExhausted("infdds has no complete round yet: let at least one finish")
-        return recipe_of(study, state, np.mean(path[len(path) // 2 :], axis=0), self.beta)
+        return recipe_of(study, state, last_half(path), self.beta)

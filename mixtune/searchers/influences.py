@@ -8,10 +8,11 @@ import numpy as np
 from mixtune.policies import running_error, running_mean, standardise
 from mixtune.recipe import FloatArray, Mixture, Recipe
 from mixtune.searchers.arms import Arm, arms_of, eligible_arms, per_source, pruning_of, shares
+from mixtune.searchers.base import FoldSearcher
 from mixtune.searchers.chain import Chain
 from mixtune.searchers.choice import choices_of, residuals
 from mixtune.study import Study
-from mixtune.trial import Influence
+from mixtune.trial import Influence, Trial
 
 
 def first_chain(study: Study, prior: Mixture) -> Chain:
@@ -106,6 +107,23 @@ def overlap_of(study: Study, queries: int | None) -> FloatArray:
     facts = [study.prepared.targets.get(target.name) for target in study.targets]
     known = [found.signal_queries if found is not None else 0 for found in facts]
     return np.array([1.0 if queries is None else min(1.0, queries / max(1, count)) for count in known])
+
+
+def weights_on_the_way(
+    searcher: FoldSearcher[Chain], study: Study, trials: Sequence[Trial]
+) -> tuple[Chain, list[FloatArray]]:
+    """Where a chain stands after all trials, and its weights after each complete round, shape (A,) each."""
+    state, path = searcher.start(study), list[FloatArray]()
+    for trial in trials:
+        before, state = state.rounds, searcher.update(state, study, trial)
+        if state.rounds > before:
+            path.append(state.weights)
+    return state, path
+
+
+def last_half(path: Sequence[FloatArray]) -> FloatArray:
+    """Mean over the last half of a path of weights, shape (A,)."""
+    return np.asarray(np.mean(path[len(path) // 2 :], axis=0))
 
 
 def recipe_of(study: Study, state: Chain, weights: FloatArray, beta: float) -> Recipe:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from mixtune.ranks import spearman
 from mixtune.recipe import FloatArray
 from mixtune.searchers.law import fit_law
 
@@ -92,13 +93,3 @@ def out_of_fold(runs: Runs, fit: Fit) -> Error | None:
         left_out = fold == number
         predicted[left_out] = fit(runs.at(~left_out))(runs.features[left_out])
     return Error(float(np.sqrt(np.mean((predicted - runs.scores) ** 2))), spearman(predicted, runs.scores))
-
-
-def spearman(a: FloatArray, b: FloatArray) -> float | None:
-    """Rank correlation of two arrays (n,), ties at their mean rank; None where one of them is constant."""
-    from scipy.stats import rankdata  # takes its time: only where it is used
-
-    first, second = rankdata(a), rankdata(b)
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
-        return None
-    return float(np.corrcoef(first, second)[0, 1])

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 
 from mixtune.batching import Batching
 from mixtune.errors import SearchExhausted
 from mixtune.recipe import FloatArray, Mixture, Recipe
+from mixtune.searchers.base import FoldSearcher
 from mixtune.searchers.keep import pruning_and_batching_at
 from mixtune.study import Study
 from mixtune.trial import Gradients, Proposal, Role, Rule, Trial, TrialState
@@ -26,6 +28,21 @@ class Rounds:
     parent: int | None = None
     reference: int | None = None
     rule: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+class Ruled(FoldSearcher[Rounds]):
+    """A search that is one chain of rounds on mixed batches, its weights moved by a rule; it ends at its length."""
+
+    needs: ClassVar[frozenset[str]] = frozenset({"checkpoint", "rule"})
+    mixes: ClassVar[bool] = True
+
+    def start(self, study: Study) -> Rounds:
+        """No reference and no round."""
+        return Rounds()
+
+    def update(self, state: Rounds, study: Study, trial: Trial) -> Rounds:
+        """Take in one finished trial."""
+        return after(state, trial)
 
 
 def after(state: Rounds, trial: Trial) -> Rounds:

@@ -12,7 +12,7 @@ from mixtune.recipe import Mixture, Recipe
 from mixtune.searchers.base import FoldSearcher
 from mixtune.searchers.chain import Chain
 from mixtune.searchers.infdds import InfDDS
-from mixtune.searchers.influences import log_prior_of, recipe_of
+from mixtune.searchers.influences import last_half, log_prior_of, recipe_of, weights_on_the_way
 from mixtune.searchers.prior import prior_mixture
 from mixtune.study import Study
 from mixtune.trial import Measurement, Proposal, Role, Trial, TrialState
@@ -108,17 +108,11 @@ class Scout(FoldSearcher[Chain]):
         Raises:
             SearchExhausted: not even the survey is complete.
         """
-        state, path = self.start(study), []
-        surveyed = False
-        for trial in trials:
-            before, state = state.rounds, self.update(state, study, trial)
-            surveyed = surveyed or (trial.role is Role.SURVEY and trial.state is TrialState.COMPLETE)
-            if state.rounds > before:
-                path.append(state.weights)
+        state, path = weights_on_the_way(self, study, trials)
+        surveyed = any(trial.role is Role.SURVEY and trial.state is TrialState.COMPLETE for trial in trials)
         if not path and not surveyed:
             raise SearchExhausted("scout has neither a survey nor a complete round yet: let one finish")
-        weights = np.asarray(np.mean(path[len(path) // 2 :], axis=0)) if path else state.weights
-        return recipe_of(study, state, weights, self.beta)
+        return recipe_of(study, state, last_half(path) if path else state.weights, self.beta)
 
     def _rounds(self) -> InfDDS:
         """The rounds of Inf-DDS with this search's settings; a prior that never fades."""

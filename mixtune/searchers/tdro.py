@@ -8,10 +8,9 @@ import numpy as np
 from pydantic import Field
 
 from mixtune.recipe import FloatArray, Recipe
-from mixtune.searchers.base import FoldSearcher
 from mixtune.searchers.rounds import (
     Rounds,
-    after,
+    Ruled,
     next_round,
     recommended,
     reference_run,
@@ -24,7 +23,7 @@ from mixtune.trial import Proposal, Rule, Trial
 
 
 @dataclass(frozen=True, slots=True)
-class TDROSearch(FoldSearcher[Rounds]):
+class TDROSearch(Ruled):
     """tDRO: sources whose loss lies furthest above a reference model's gain weight (arXiv 2408.10613).
 
     No dev set is read: min over theta, max over w of sum_i w_i M_i(theta), M_i the ratio of a source's proxy to its
@@ -44,8 +43,6 @@ class TDROSearch(FoldSearcher[Rounds]):
     """
 
     name: ClassVar[str] = "tdro"
-    needs: ClassVar[frozenset[str]] = frozenset({"checkpoint", "rule"})
-    mixes: ClassVar[bool] = True
 
     mode: Literal["ratio", "authors", "difference", "loss"] = "ratio"
     dose: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 20.0
@@ -58,14 +55,6 @@ class TDROSearch(FoldSearcher[Rounds]):
     steps: Annotated[int, Field(ge=1)] = 30
     length: Annotated[int, Field(ge=1)] | None = None
     reference_steps: Annotated[int, Field(ge=1)] | None = None
-
-    def start(self, study: Study) -> Rounds:
-        """No reference and no round."""
-        return Rounds()
-
-    def update(self, state: Rounds, study: Study, trial: Trial) -> Rounds:
-        """Take in one finished trial."""
-        return after(state, trial)
 
     def propose(self, state: Rounds, study: Study, rng: np.random.Generator) -> Proposal:
         """The reference, then the next round.

@@ -24,13 +24,18 @@ def recall(path: Path) -> Json | None:
 
 
 def keep(path: Path, answer: Json) -> None:
-    """Keep an answer: the file appears whole or not at all, whoever else writes it at the same time."""
+    """Keep an answer, as `keep_bytes` does."""
+    keep_bytes(path, json.dumps(answer, ensure_ascii=False).encode())
+
+
+def keep_bytes(path: Path, content: bytes) -> None:
+    """Write a file that appears whole or not at all, whoever else writes it at the same time."""
     with room_in(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(answer, file, ensure_ascii=False)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
             Path(beside).replace(path)
         finally:
             Path(beside).unlink(missing_ok=True)

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-import faiss
 import numpy as np
 
 from mixtune.study import Study
 from mixtune.training.encodings import Encodings
+from mixtune.training.kmeans import trained
 from mixtune.training.pools import top_hits
 from mixtune.training.prepared import Floats, Prepared
 from mixtune.training.querypool import query_pool
@@ -64,19 +64,5 @@ def centroids(points: Floats, seed: int) -> Floats:
     On one thread, so that equal points and seed give equal centres bit for bit on any number of cores.
     """
     size = min(max(1, int(len(points) / PER_CLUSTER)), MOST_CLUSTERS, len(points))
-    means = faiss.Kmeans(
-        points.shape[1],
-        size,
-        niter=ROUNDS,
-        seed=seed & 0x7FFFFFFF,
-        spherical=True,
-        min_points_per_centroid=1,
-        max_points_per_centroid=LEARNT_FROM,
-    )
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        means.train(np.ascontiguousarray(points))
-    finally:
-        faiss.omp_set_num_threads(threads)
+    means = trained(points, size, iterations=ROUNDS, seed=seed & 0x7FFFFFFF, learnt_from=LEARNT_FROM, spherical=True)
     return np.asarray(means.centroids, dtype=np.float32)

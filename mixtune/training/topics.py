@@ -2,16 +2,14 @@
 
 import hashlib
 import io
-import os
-import tempfile
 from pathlib import Path
 
-import faiss
 import numpy as np
 from filelock import FileLock
 
-from mixtune.training.cache import room_in
+from mixtune.training.cache import keep_bytes, room_in
 from mixtune.training.embedder import Features
+from mixtune.training.kmeans import one_thread, trained
 from mixtune.training.prepared import Floats, Pairs, Rows
 
 ITERATIONS = 20
@@ -71,36 +69,14 @@ def topics_of(pairs: Pairs, embeddings: Floats, size: int, root: Path | None = N
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(path.with_suffix(".lock")):
                 if not path.exists():
-                    _write(path, _clustered(points, count))
+                    whole = io.BytesIO()
+                    np.save(whole, _clustered(points, count))
+                    keep_bytes(path, whole.getvalue())
     return np.asarray(np.load(path), dtype=np.int64)
 
 
-def _write(path: Path, topics: Rows) -> None:
-    whole = io.BytesIO()
-    np.save(whole, topics)
-    handle, beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(whole.getbuffer())
-        Path(beside).replace(path)
-    finally:
-        Path(beside).unlink(missing_ok=True)
-
-
 def _clustered(points: Floats, count: int) -> Rows:
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        means = faiss.Kmeans(
-            points.shape[1],
-            count,
-            niter=ITERATIONS,
-            seed=_SEED,
-            min_points_per_centroid=1,
-            max_points_per_centroid=len(points),
-        )
-        means.train(points)
+    means = trained(points, count, iterations=ITERATIONS, seed=_SEED, learnt_from=len(points))
+    with one_thread():
         _, nearest = means.index.search(points, 1)
-    finally:
-        faiss.omp_set_num_threads(threads)
     return np.asarray(nearest[:, 0], dtype=np.int64)

@@ -3,7 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mixtune.searchers.regression import MODELS, Predict, Runs, out_of_fold, spearman
+from mixtune.ranks import spearman
+from mixtune.searchers.regression import MODELS, Predict, Runs, out_of_fold
 
 
 def runs(scores: np.ndarray, features: np.ndarray | None = None, values: np.ndarray | None = None) -> Runs:
