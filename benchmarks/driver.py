@@ -13,6 +13,8 @@ from pathlib import Path
 
 from mixtune.config.home import home
 from mixtune.errors import SearchExhausted, TrainingError
+from mixtune.measurement import Cost, Outcome
+from mixtune.proposal import CHARGED, VISIBLE, Proposal, Role
 from mixtune.recipe import Recipe
 from mixtune.search import Budget, Search
 from mixtune.searchers import make
@@ -21,7 +23,7 @@ from mixtune.searchers.remembering import remembering
 from mixtune.study import Study
 from mixtune.training.base import Task
 from mixtune.training.trainer import EncoderTrainer
-from mixtune.trial import CHARGED, VISIBLE, Cost, Outcome, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 from mixtune.tuning import plan
 
 TOLERANCE = 1.005

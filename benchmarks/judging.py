@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from results import Line, Preparable, driver_of
 
+from mixtune.measurement import Drawn
 from mixtune.recipe import Recipe
 from mixtune.report.intervals import Interval, interval
 from mixtune.search import Search
 from mixtune.store.codec import to_text
-from mixtune.trial import Drawn
 
 NDCG, RECALL = "ndcg@10", "recall@20"
 METRICS = (NDCG, RECALL)

@@ -8,7 +8,7 @@ import numpy as np
 from judging import NDCG, RECALL, Judged
 
 from mixtune.target import Target
-from mixtune.training.data import read_target
+from mixtune.training.data.reading import read_target
 
 DEPTH = 20
 
@@ -19,7 +19,7 @@ def bm25(targets: Iterable[Target], cache: Path) -> Judged:
 
 
 def scores(target: Target, cache: Path) -> Mapping[str, list[float]]:
-    """Metric -> one value per test query, graded as in mixtune.training.evaluation."""
+    """Metric -> one value per test query, graded as in mixtune.training.measuring.evaluation."""
     text = read_target(target, cache)
     index = bm25s.BM25()
     index.index(bm25s.tokenize(list(text.corpus), show_progress=False), show_progress=False)

@@ -8,10 +8,11 @@ from driver import Found, costs
 from pydantic import JsonValue as Json
 from results import Line, Preparable, driver_of
 
+from mixtune.proposal import CHARGED
 from mixtune.recipe import Recipe
 from mixtune.search import Search
 from mixtune.store.codec import from_json, to_json
-from mixtune.trial import CHARGED, Trial
+from mixtune.trial import Trial
 
 
 @dataclass(frozen=True)

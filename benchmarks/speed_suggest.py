@@ -20,7 +20,9 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from mixtune.errors import SearchExhausted
+from mixtune.measurement import Cost, Influence, Measurement
 from mixtune.preparation import Preparation
+from mixtune.proposal import Proposal, Role
 from mixtune.recipe import Recipe
 from mixtune.search import Budget, Search
 from mixtune.searchers import SEARCHERS, FoldSearcher, Searcher, make
@@ -28,7 +30,7 @@ from mixtune.searchers.remembering import remembering
 from mixtune.source import Source, SourceFacts
 from mixtune.study import Study
 from mixtune.target import Target, TargetFacts
-from mixtune.trial import Cost, Influence, Measurement, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 SOURCES, TARGETS, TRIALS = 100, 3, 1000
 CALLS = 9

@@ -37,15 +37,16 @@ from mixtune.proxy import Proxy
 from mixtune.recipe import Mixture, Recipe
 from mixtune.sampler import RecipeDraw
 from mixtune.study import OFFLINE_MODEL
-from mixtune.training import docstrings, models
-from mixtune.training.examples import pairs_of
-from mixtune.training.features import FeatureTable
-from mixtune.training.flops import Flops
+from mixtune.training.data import docstrings
+from mixtune.training.data.texts import SourceText
+from mixtune.training.encoding import models
+from mixtune.training.encoding.features import FeatureTable
+from mixtune.training.encoding.flops import Flops
 from mixtune.training.prepared import Pairs, Rows
+from mixtune.training.preparing.examples import pairs_of
 from mixtune.training.proxy import ProxyModel, open_proxy
 from mixtune.training.randomness import own_randomness
 from mixtune.training.run import Run
-from mixtune.training.texts import SourceText
 from mixtune.training.threads import at_most
 
 PACKAGES = ("pandas", "scikit-learn", "numpy", "scipy", "stdlib")

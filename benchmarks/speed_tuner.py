@@ -20,7 +20,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from mixtune.config.home import home
+from mixtune.measurement import Cost, Measurement, Outcome
 from mixtune.preparation import Preparation
+from mixtune.proposal import Proposal, Role
 from mixtune.proxy import Final, Proxy
 from mixtune.recipe import Recipe
 from mixtune.search import Budget, Search
@@ -32,7 +34,7 @@ from mixtune.target import Target, TargetFacts
 from mixtune.training.base import Progress, Report, Task, Trainer
 from mixtune.training.threads import at_most
 from mixtune.training.trainer import EncoderTrainer
-from mixtune.trial import Cost, Measurement, Outcome, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 from mixtune.tuning.engine import WORKER_ENVIRONMENT
 from mixtune.tuning.tuner import tune
 

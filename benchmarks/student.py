@@ -12,7 +12,7 @@ from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
 from mixtune.recipe import FloatArray
 from mixtune.study import OFFLINE_MODEL
-from mixtune.training import models
+from mixtune.training.encoding import models
 
 DIMENSIONS = 256
 BATCH = 1024

@@ -15,17 +15,18 @@ from sentence_transformers.base.modules import Dense
 from torch import Tensor, nn
 
 from mixtune.batching import Batching
+from mixtune.measurement import Outcome
+from mixtune.proposal import Proposal, Role
 from mixtune.proxy import Final, Proxy
 from mixtune.recipe import Mixture, Recipe
 from mixtune.search import Budget, Search
 from mixtune.source import Source
 from mixtune.study import OFFLINE_MODEL, Study
 from mixtune.target import Target
-from mixtune.training import models
 from mixtune.training.base import Task
 from mixtune.training.checkpoint import load_checkpoint
-from mixtune.training.data import target_hash
-from mixtune.trial import Outcome, Proposal, Role
+from mixtune.training.data.reading import target_hash
+from mixtune.training.encoding import models
 
 LENGTHS = (0, 300, 800, 1500, 3000)
 """Steps of the head's training that dev chooses from; 0 is all-MiniLM-L6-v2 itself."""

@@ -16,8 +16,8 @@ from torch import nn
 from torch.utils.data import SequentialSampler
 from transformers import PrinterCallback, TrainerCallback
 
+from mixtune.training.data.texts import SourceText
 from mixtune.training.prepared import Rows
-from mixtune.training.texts import SourceText
 
 Settings: TypeAlias = Mapping[str, Any]
 """Arguments of the trainer that are not its defaults."""

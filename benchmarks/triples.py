@@ -9,8 +9,8 @@ import bm25s  # type: ignore[import-untyped]
 import numpy as np
 
 from mixtune.source import Source
-from mixtune.training.data import read_source, source_hash
-from mixtune.training.texts import SourceText
+from mixtune.training.data.reading import read_source, source_hash
+from mixtune.training.data.texts import SourceText
 
 DEPTH = 100
 """Negatives are drawn from so many documents that BM25 ranks first."""

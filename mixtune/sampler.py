@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import JsonValue as Json
 
+from mixtune.measurement import Drawn
 from mixtune.recipe import Mixture
-from mixtune.trial import Drawn
 
 Rows = npt.NDArray[np.int64]
 

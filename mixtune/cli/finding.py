@@ -12,8 +12,8 @@ from mixtune.errors import DataError
 from mixtune.source import Source
 from mixtune.target import Target
 from mixtune.training.base import Progress
-from mixtune.training.data import read_source, read_target
-from mixtune.training.files import SUFFIXES
+from mixtune.training.data.files import SUFFIXES
+from mixtune.training.data.reading import read_source, read_target
 
 DEPTH = 3
 """Folders inside of folders that are looked into."""

@@ -22,18 +22,18 @@ from mixtune.searchers.surveyed import Surveyed
 from mixtune.study import Study
 from mixtune.training.base import Progress
 from mixtune.training.cost import fresh_run_flops, judging_flops, search_flops
-from mixtune.training.data import read_source, read_target
-from mixtune.training.embedder import BaseModel
-from mixtune.training.examples import dev_signal, pairs_of, split_of
-from mixtune.training.facts import source_facts, target_facts
-from mixtune.training.features import FeatureTable
-from mixtune.training.models import load, resolve
-from mixtune.training.prepare import NEGATIVES, frozen_layers, used_rows
+from mixtune.training.data.reading import read_source, read_target
+from mixtune.training.data.texts import SourceText, TargetText
+from mixtune.training.encoding.embedder import BaseModel
+from mixtune.training.encoding.features import FeatureTable
+from mixtune.training.encoding.models import load, resolve
 from mixtune.training.prepared import Floats, Pairs, Prepared, PreparedTarget, Rows
+from mixtune.training.preparing.examples import dev_signal, pairs_of, split_of
+from mixtune.training.preparing.facts import source_facts, target_facts
+from mixtune.training.preparing.prepare import NEGATIVES, frozen_layers, used_rows
 from mixtune.training.prices import Prices
 from mixtune.training.proxy import FullProxy, open_proxy
-from mixtune.training.supervision import require_supervision, will_be_supervised
-from mixtune.training.texts import SourceText, TargetText
+from mixtune.training.teaching.supervision import require_supervision, will_be_supervised
 
 REHEARSED = 1000
 """Trials of a guided search that are priced one by one; any more cost as they do on average."""

@@ -72,7 +72,7 @@ def _model() -> str:
     from importlib.util import find_spec
 
     from mixtune.study import OFFLINE_MODEL
-    from mixtune.training.models import OFFLINE_PACKAGE
+    from mixtune.training.encoding.models import OFFLINE_PACKAGE
 
     return OFFLINE_MODEL if find_spec(OFFLINE_PACKAGE) else "sentence-transformers/all-MiniLM-L6-v2"
 

@@ -4,9 +4,10 @@ import heapq
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from mixtune.proposal import CHARGED, Role
 from mixtune.searchers import baseline_recipes
 from mixtune.study import Study
-from mixtune.trial import CHARGED, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 SIMILAR = (Role.ANCHOR, Role.RERUN, Role.SEARCH, Role.REFERENCE)
 """Roles of full-length fresh runs: one that was never timed takes as long as the others."""

@@ -161,8 +161,9 @@ def _patiently(parts: Parts, act: Callable[[], T]) -> T:
 
 def _over(study: "Study", store: "Store") -> bool:
     """Whether the search has ended by itself, so that a larger budget would change nothing."""
+    from mixtune.proposal import CHARGED
     from mixtune.searchers import make
-    from mixtune.trial import CHARGED, TrialState
+    from mixtune.trial import TrialState
 
     most = make(study.search).most(study)
     done = (t.role in CHARGED and t.state is TrialState.COMPLETE for t in store.trials(study.name))

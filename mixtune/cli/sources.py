@@ -11,7 +11,7 @@ from mixtune.cli.check import progress_line
 from mixtune.cli.options import AsJson, File, print_json
 
 if TYPE_CHECKING:
-    from mixtune.training.inspection import Inspection, Lengths, SourceInspection
+    from mixtune.training.data.inspection import Inspection, Lengths, SourceInspection
 
 LANGUAGES = 2
 """Languages that are named in a column; the rest is put together."""
@@ -32,7 +32,7 @@ def sources(file: File, as_json: AsJson = False) -> None:
     study, place = load(file).study, home().ready()
 
     from mixtune.store.codec import to_json  # loads the data libraries, which a broken file need not wait for
-    from mixtune.training.inspection import inspect
+    from mixtune.training.data.inspection import inspect
 
     with progress_line() as progress:
         found = inspect(study, place.cache, progress)

@@ -6,10 +6,11 @@ from dataclasses import replace
 from pydantic import JsonValue as Json
 
 from mixtune.errors import StudyExists
+from mixtune.proposal import CHARGED
 from mixtune.search import Budget
 from mixtune.store.codec import to_json
 from mixtune.study import Study
-from mixtune.trial import CHARGED, Trial
+from mixtune.trial import Trial
 
 SHOWN = 8
 

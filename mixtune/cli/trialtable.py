@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
+from mixtune.proposal import Role
 from mixtune.report.tables import add_columns, duration, plain_table, scaled, spark
 from mixtune.store.base import TrialSummary
-from mixtune.trial import Role, TrialState
+from mixtune.trial import TrialState
 
 COLOURS = {"complete": "green", "running": "cyan", "failed": "red", "pruned": "yellow", "queued": "dim"}
 

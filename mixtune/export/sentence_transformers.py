@@ -34,14 +34,14 @@ import numpy as np
 import torch
 from datasets import Dataset, DatasetDict
 from mixtune.config.home import home
+from mixtune.measurement import Drawn
 from mixtune.mixture_file import SourceEntry, read_mixture, source_at
 from mixtune.training.batches import sampler_from, trained_on
-from mixtune.training.data import read_source
-${scaled}from mixtune.training.mining import mined
-from mixtune.training.models import autocast_dtype, load, resolve
-from mixtune.training.triplets import triplets_of
-from mixtune.trial import Drawn
-from sentence_transformers import (
+from mixtune.training.data.reading import read_source
+from mixtune.training.data.triplets import triplets_of
+from mixtune.training.encoding.models import autocast_dtype, load, resolve
+from mixtune.training.preparing.mining import mined
+${scaled}from sentence_transformers import (
     SentenceTransformer,
     SentenceTransformerTrainer,
     SentenceTransformerTrainingArguments,
@@ -155,7 +155,7 @@ _MARGIN_MSE = {
     "imports": f"{_LOSSES}MarginMSELoss\nfrom sentence_transformers.util import pairwise_cos_sim",
     "loss": "MarginMSELoss(model, similarity_fct=lambda a, b: pairwise_cos_sim(a, b) / TEMPERATURE)",
     "scored": "True",
-    "scaled": "from mixtune.training.margins import scaled\n",
+    "scaled": "from mixtune.training.teaching.margins import scaled\n",
     "scaling": (
         "    train_dataset, divisor = scaled(\n"
         "        train_dataset, lambda texts: model.encode(texts, normalize_embeddings=True), TEMPERATURE\n"
@@ -200,8 +200,8 @@ def script_of(request: ExportRequest) -> str:
     The script trains the whole model. Its learning rate is the study's where the proxy trained the whole model too,
     else FULL_RATE; warm-up over a tenth of the steps and linear decay are ours. Its loss is the study's, each with the
     proxy's temperature: `infonce` is MultipleNegativesRankingLoss, `margin-mse` MarginMSELoss on teacher scores that
-    are scaled as the study's are, though by a sample of the drawn sources' pairs (mixtune.training.margins), or not at
-    all where its teacher_scale is `raw`; see loss_of for the others.
+    are scaled as the study's are, though by a sample of the drawn sources' pairs (mixtune.training.teaching.margins),
+    or not at all where its teacher_scale is `raw`; see loss_of for the others.
     """
     proxy, lost = request.study.proxy, lost_of(request)
     parts = _BY_LOSS[loss_of(proxy)[0]]

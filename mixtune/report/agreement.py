@@ -7,11 +7,13 @@ from itertools import combinations
 import numpy as np
 from pydantic import JsonValue as Json
 
+from mixtune.measurement import Influence
+from mixtune.proposal import Role
 from mixtune.ranks import spearman
 from mixtune.report.influences import FORMS, UNITS, measure_of
 from mixtune.report.sheet import Sheet, cut, number
 from mixtune.study import Study
-from mixtune.trial import Influence, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 FEWEST = 4
 """Sources that every two splits must both have seen; below it nothing is said."""

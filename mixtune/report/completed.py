@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from pydantic import JsonValue as Json
 
+from mixtune.measurement import Drawn
 from mixtune.recipe import Recipe
 from mixtune.report.sheet import Sheet, cut, number
 from mixtune.study import Study
-from mixtune.trial import Drawn, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 
 from pydantic import JsonValue as Json
 
+from mixtune.proposal import Role
 from mixtune.report.sheet import Sheet, cut, number
 from mixtune.study import Study
-from mixtune.trial import Role, Trial
+from mixtune.trial import Trial
 
 UNITS = {
     "loss": "influence: by how much a probe lowers the targets' dev loss",

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mixtune.measurement import Metrics, Scores
 from mixtune.recipe import FloatArray, Recipe
 from mixtune.report.intervals import Interval, interval
 from mixtune.study import Study
-from mixtune.trial import Metrics, Scores, Trial
+from mixtune.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass
 
 from pydantic import JsonValue as Json
 
+from mixtune.proposal import Role
 from mixtune.recipe import Recipe
 from mixtune.report.sheet import Sheet, cut, number
 from mixtune.study import Study
-from mixtune.trial import Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 MISMATCHED = 0.6
 """A source whose matched share lies below this is called mismatched (ours)."""

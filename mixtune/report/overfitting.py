@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from pydantic import JsonValue as Json
 
+from mixtune.proposal import Role
 from mixtune.study import Study
-from mixtune.trial import Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 FEWEST = 2
 """Scored rounds below which nothing is said."""

@@ -7,12 +7,14 @@ from enum import StrEnum
 from typing import Protocol
 
 from mixtune.errors import SearchExhausted
+from mixtune.measurement import Cost, Scores
+from mixtune.proposal import CHARGED, VISIBLE, Role
 from mixtune.recipe import Recipe
 from mixtune.report.intervals import Interval
 from mixtune.report.judged import Judged
 from mixtune.report.panels import Panels, panels
 from mixtune.study import Study, StudyState
-from mixtune.trial import CHARGED, VISIBLE, Cost, Role, Scores, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 
 class Record(Protocol):

@@ -7,11 +7,11 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from mixtune.errors import ConfigError
+from mixtune.proposal import Rule
 from mixtune.rules.base import RuleState, StepRule, StepSignals
 from mixtune.rules.doge import DoGE
 from mixtune.rules.doremi import DoReMi
 from mixtune.rules.tdro import TDRO
-from mixtune.trial import Rule
 
 __all__ = ["RULES", "RuleState", "StepRule", "StepSignals", "make_rule", "packed", "state_of", "stored", "unpacked"]
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mixtune.proposal import arm_name
 from mixtune.pruning import Pruning
 from mixtune.recipe import FloatArray
 from mixtune.searchers.keep import SHARED, keep_choices, pruning_at
 from mixtune.study import Study
-from mixtune.trial import arm_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from typing import ClassVar, Generic, TypeVar
 import numpy as np
 
 from mixtune.errors import NotReady
+from mixtune.proposal import Proposal
 from mixtune.recipe import Recipe
 from mixtune.study import Study
-from mixtune.trial import Proposal, Trial
+from mixtune.trial import Trial
 
 State = TypeVar("State")
 

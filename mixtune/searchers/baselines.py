@@ -9,12 +9,13 @@ import numpy as np
 from pydantic import Field
 
 from mixtune.errors import SearchExhausted
+from mixtune.proposal import Proposal, Role
 from mixtune.recipe import Mixture, Recipe
 from mixtune.searchers.base import Searcher
 from mixtune.searchers.keep import pruning_and_batching_at
 from mixtune.searchers.prior import prior_mixture
 from mixtune.study import Study
-from mixtune.trial import Proposal, Role, Trial
+from mixtune.trial import Trial
 
 
 class Baseline(Searcher):

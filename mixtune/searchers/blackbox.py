@@ -9,13 +9,14 @@ import numpy as np
 from pydantic import JsonValue as Json
 
 from mixtune.errors import SearchExhausted
+from mixtune.proposal import Proposal, Role
 from mixtune.recipe import Mixture, Recipe
 from mixtune.searchers.base import Searcher
 from mixtune.searchers.keep import options, pruning_and_batching_at, require_room
 from mixtune.searchers.prior import prior_mixture
 from mixtune.space import coordinate_bounds, coordinates_of, weights_at
 from mixtune.study import Study
-from mixtune.trial import Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 
 @dataclass(frozen=True, slots=True)

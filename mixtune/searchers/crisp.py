@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from mixtune.measurement import Measurement
 from mixtune.searchers.surveyed import Shares, Surveyed
-from mixtune.trial import Measurement
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
+from mixtune.proposal import Gradients, Proposal, Rule
 from mixtune.recipe import Recipe
 from mixtune.searchers.rounds import Rounds, Ruled, next_round, recommended, require_round, rounds_in, weights_in
 from mixtune.study import Study
-from mixtune.trial import Gradients, Proposal, Rule, Trial
+from mixtune.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)

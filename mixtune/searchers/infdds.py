@@ -9,7 +9,9 @@ import numpy.typing as npt
 from pydantic import Field
 
 from mixtune.errors import SearchExhausted
+from mixtune.measurement import Influence
 from mixtune.policies import clarity, exponential, faded, kl, reinforce_expected, reinforce_sum
+from mixtune.proposal import Probe, Proposal, Role
 from mixtune.recipe import FloatArray, Recipe
 from mixtune.searchers.arms import shares
 from mixtune.searchers.base import FoldSearcher
@@ -27,7 +29,7 @@ from mixtune.searchers.influences import (
 from mixtune.searchers.keep import require_room
 from mixtune.searchers.prior import Prior, prior_mixture
 from mixtune.study import Study
-from mixtune.trial import Influence, Probe, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 DEFAULT_PROBES = 8
 """Sources probed per round where the setting says nothing (ours)."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from mixtune.measurement import Influence
 from mixtune.policies import running_error, running_mean, standardise
 from mixtune.recipe import FloatArray, Mixture, Recipe
 from mixtune.searchers.arms import Arm, arms_of, eligible_arms, per_source, pruning_of, shares
@@ -12,7 +13,7 @@ from mixtune.searchers.base import FoldSearcher
 from mixtune.searchers.chain import Chain
 from mixtune.searchers.choice import choices_of, residuals
 from mixtune.study import Study
-from mixtune.trial import Influence, Trial
+from mixtune.trial import Trial
 
 
 def first_chain(study: Study, prior: Mixture) -> Chain:

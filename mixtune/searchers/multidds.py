@@ -8,7 +8,9 @@ import numpy as np
 from pydantic import Field
 
 from mixtune.errors import SearchExhausted
+from mixtune.measurement import Alignment
 from mixtune.policies import adam, softmax
+from mixtune.proposal import Gradients, Proposal, Role
 from mixtune.recipe import FloatArray, Mixture, Recipe
 from mixtune.searchers.arms import Arm, eligible_arms
 from mixtune.searchers.base import FoldSearcher
@@ -17,7 +19,7 @@ from mixtune.searchers.keep import pruning_and_batching_at
 from mixtune.searchers.prior import Prior, prior_mixture
 from mixtune.searchers.rounds import rounds_in
 from mixtune.study import Study
-from mixtune.trial import Alignment, Gradients, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,7 @@ from pydantic import Field
 from pydantic import JsonValue as Json
 
 from mixtune.errors import SearchExhausted
+from mixtune.proposal import Proposal, Role
 from mixtune.recipe import FloatArray, Mixture, Recipe
 from mixtune.searchers.base import Searcher
 from mixtune.searchers.blackbox import best_scored, completed, score_of
@@ -19,7 +20,7 @@ from mixtune.searchers.keep import options, pruning_and_batching_at, require_roo
 from mixtune.searchers.prior import Prior, prior_mixture
 from mixtune.searchers.regression import MODELS, Predict, Runs, out_of_fold
 from mixtune.study import Study
-from mixtune.trial import Proposal, Role, Trial
+from mixtune.trial import Trial
 
 BEST = 128
 """Candidates whose mean is proposed (paper)."""

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from mixtune.errors import SearchExhausted
+from mixtune.measurement import Measurement
+from mixtune.proposal import Proposal
 from mixtune.searchers.base import FoldSearcher, State
 from mixtune.study import Study
-from mixtune.trial import Measurement, Proposal, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 
 def rehearsed(study: Study, searcher: FoldSearcher[State]) -> Iterator[Proposal]:

@@ -6,10 +6,11 @@ from typing import ClassVar, Generic
 
 import numpy as np
 
+from mixtune.proposal import Proposal
 from mixtune.recipe import Recipe
 from mixtune.searchers.base import FoldSearcher, Searcher, State
 from mixtune.study import Study
-from mixtune.trial import Proposal, Trial
+from mixtune.trial import Trial
 
 
 class Remembering(Searcher, Generic[State]):

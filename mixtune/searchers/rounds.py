@@ -8,11 +8,12 @@ import numpy as np
 
 from mixtune.batching import Batching
 from mixtune.errors import SearchExhausted
+from mixtune.proposal import Gradients, Proposal, Role, Rule
 from mixtune.recipe import FloatArray, Mixture, Recipe
 from mixtune.searchers.base import FoldSearcher
 from mixtune.searchers.keep import pruning_and_batching_at
 from mixtune.study import Study
-from mixtune.trial import Gradients, Proposal, Role, Rule, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from mixtune.errors import SearchExhausted
+from mixtune.measurement import Measurement
+from mixtune.proposal import Proposal, Role
 from mixtune.recipe import Mixture, Recipe
 from mixtune.searchers.base import FoldSearcher
 from mixtune.searchers.chain import Chain
@@ -15,7 +17,7 @@ from mixtune.searchers.infdds import InfDDS
 from mixtune.searchers.influences import last_half, log_prior_of, recipe_of, weights_on_the_way
 from mixtune.searchers.prior import prior_mixture
 from mixtune.study import Study
-from mixtune.trial import Measurement, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 SMALLEST_MATCH = 0.02
 """No source counts as less well matched than this: what the base model takes for noise may be a language new to it."""
@@ -29,7 +31,7 @@ class Scout(FoldSearcher[Chain]):
 
     - The survey of the base model gives the prior: per target, each source's share among the training queries nearest
       to the target's dev queries (see `neighbours`), times the share of the source's pairs that the base model finds to
-      belong together (`matched`; see mixtune.training.matched), scaled to sum 1 and averaged over targets by their
+      belong together (see mixtune.training.survey.matched), scaled to sum 1 and averaged over targets by their
       weights. A share `smoothing` of it is spread evenly, so that probes can lift a source that looks like no target.
       prior `proportional`, `uniform` or `expert` starts from those instead, times `matched` likewise.
     - Then rounds as those of Inf-DDS (arXiv 2601.21759; see InfDDS for the settings that both have): short runs on

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mixtune.errors import NotReady, SearchExhausted
+from mixtune.measurement import Measurement
+from mixtune.proposal import Proposal, Role
 from mixtune.recipe import Mixture, Recipe
 from mixtune.searchers.base import Searcher
 from mixtune.searchers.keep import pruning_at
 from mixtune.study import Study
-from mixtune.trial import Measurement, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 Shares = Mapping[str, Mapping[str, float]]
 """Target -> source -> its share, summing to 1 per target; empty where nothing was looked for."""

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from mixtune.proposal import Proposal, Rule
 from mixtune.recipe import FloatArray, Recipe
 from mixtune.searchers.rounds import (
     Rounds,
@@ -19,7 +20,7 @@ from mixtune.searchers.rounds import (
     weights_in,
 )
 from mixtune.study import Study
-from mixtune.trial import Proposal, Rule, Trial
+from mixtune.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)

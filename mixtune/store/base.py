@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
+from mixtune.measurement import Scores
+from mixtune.proposal import Role
 from mixtune.recipe import Recipe
 from mixtune.study import Study, StudyState
-from mixtune.trial import Role, Scores, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 LEASE_SECONDS = 30.0
 """A lease that was not renewed for this long is dead, wherever its holder ran."""

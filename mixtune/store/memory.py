@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from threading import RLock
 
+from mixtune.measurement import Scores
 from mixtune.store.attempts import account, kept
 from mixtune.store.base import Attempt, Lease, StudyRecord, TrialSummary
 from mixtune.store.codec import storable, to_json
@@ -19,7 +20,7 @@ from mixtune.store.refusals import (
     require_same_name,
 )
 from mixtune.study import Study, StudyState
-from mixtune.trial import Scores, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 
 @dataclass

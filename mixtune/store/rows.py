@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Row, case
 
 from mixtune.errors import StoreError
+from mixtune.measurement import Measurement, Scores
+from mixtune.proposal import Proposal, Role
 from mixtune.recipe import Recipe
 from mixtune.store.attempts import kept
 from mixtune.store.base import Attempt, AttemptOutcome, StudyRecord, TrialSummary
@@ -14,7 +16,7 @@ from mixtune.store.codec import from_text, from_texts, to_json, to_text
 from mixtune.store.lease import is_living
 from mixtune.store.tables import trials
 from mixtune.study import Study, StudyState
-from mixtune.trial import Measurement, Proposal, Role, Scores, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 T = TypeVar("T")
 AnyRow = Row[*tuple[Any, ...]]  # SQLAlchemy's edge: a column's type is known to the table, not to mypy

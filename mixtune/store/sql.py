@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, f
 from sqlalchemy.exc import IntegrityError
 
 from mixtune.errors import StoreError
+from mixtune.measurement import Scores
 from mixtune.store import rows
 from mixtune.store.attempts import account, kept
 from mixtune.store.base import Attempt, Lease, StudyRecord, TrialSummary
@@ -25,7 +26,7 @@ from mixtune.store.refusals import (
 from mixtune.store.tables import attempts, leases, studies, trials
 from mixtune.store.tables import scores as scores_table
 from mixtune.study import Study, StudyState
-from mixtune.trial import Scores, Trial
+from mixtune.trial import Trial
 
 
 def open_store(url: str, *, create: bool = True) -> "SqlStore":

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from mixtune.measurement import Outcome
 from mixtune.preparation import Preparation
+from mixtune.proposal import Proposal
 from mixtune.study import Study
-from mixtune.trial import Outcome, Proposal
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from sentence_transformers.base.sampler import MultiDatasetDefaultBatchSampler
 from torch.utils.data import BatchSampler, ConcatDataset
 from transformers import Trainer
 
+from mixtune.measurement import Drawn
 from mixtune.mixture_file import read_mixture
 from mixtune.recipe import Mixture
 from mixtune.sampler import RecipeDraw
-from mixtune.trial import Drawn
 
 
 class RecipeBatchSampler(MultiDatasetDefaultBatchSampler):

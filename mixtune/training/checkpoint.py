@@ -18,7 +18,7 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 
 from mixtune.errors import TrainingError
-from mixtune.training.walk import Arrays
+from mixtune.training.walks.walk import Arrays
 
 PARTS = ("parameters", "optimiser", "rng", "walks")
 """Files of tensors in a checkpoint."""

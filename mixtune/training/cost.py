@@ -8,16 +8,16 @@ from mixtune.recipe import Mixture
 from mixtune.sampler import RecipeDraw
 from mixtune.source import SourceFacts
 from mixtune.study import Study
-from mixtune.training.devloss import DevPool
-from mixtune.training.embedder import Embedder, Features
-from mixtune.training.encodings import distinct
-from mixtune.training.mixed import NEGATIVES, MixedStep, mixed_step
-from mixtune.training.own_negatives import OwnNegatives
+from mixtune.training.encoding.embedder import Embedder, Features
+from mixtune.training.encoding.encodings import distinct
+from mixtune.training.measuring.devloss import DevPool
+from mixtune.training.mixed.own_negatives import OwnNegatives
+from mixtune.training.mixed.step import NEGATIVES, MixedStep, mixed_step
 from mixtune.training.prepared import Pairs, Prepared, PreparedTarget, Split
 from mixtune.training.proxy import ProxyModel, open_proxy
 from mixtune.training.step import step_of
-from mixtune.training.teachers import NO_TEACHING, Teaching
-from mixtune.training.walk import Taken
+from mixtune.training.teaching.teachers import NO_TEACHING, Teaching
+from mixtune.training.walks.walk import Taken
 
 SAMPLED_STEPS = 1000
 """Steps that are drawn to find what a step costs on average."""

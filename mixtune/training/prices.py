@@ -4,21 +4,21 @@ from dataclasses import replace
 
 import numpy as np
 
+from mixtune.proposal import Gradients, Probe, Proposal
 from mixtune.recipe import Mixture
 from mixtune.rules import make_rule
 from mixtune.sampler import RecipeDraw
 from mixtune.study import Study
 from mixtune.training.cost import mixed_steps
-from mixtune.training.devloss import DevPool
-from mixtune.training.encodings import distinct
-from mixtune.training.gradients import chosen_parameters
-from mixtune.training.mixed import NEGATIVES, MixedStep
+from mixtune.training.encoding.encodings import distinct
+from mixtune.training.measuring.devloss import DevPool
+from mixtune.training.mixed.step import NEGATIVES, MixedStep
 from mixtune.training.prepared import Prepared
 from mixtune.training.proxy import ProxyModel
-from mixtune.training.signals import probe_pools
+from mixtune.training.signals.gradients import chosen_parameters
+from mixtune.training.signals.probing import probe_pools
 from mixtune.training.step import step_of
-from mixtune.training.walk import Taken
-from mixtune.trial import Gradients, Probe, Proposal
+from mixtune.training.walks.walk import Taken
 
 SAMPLED = 20
 """Steps that are drawn to find what one costs on average; batches of one source are drawn two of each."""

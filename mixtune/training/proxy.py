@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 from mixtune.errors import ModelError
 from mixtune.proxy import Proxy
-from mixtune.training import models
-from mixtune.training.architecture import attention_flops, drop_pooler, layers_reached, transformer
-from mixtune.training.embedder import Features
-from mixtune.training.encoder import length_batches, model_inputs, tight_batches
-from mixtune.training.flops import LENGTH, SEQUENCES, Flops, measure
+from mixtune.training.encoding import models
+from mixtune.training.encoding.architecture import attention_flops, drop_pooler, layers_reached, transformer
+from mixtune.training.encoding.embedder import Features
+from mixtune.training.encoding.encoder import length_batches, model_inputs, tight_batches
+from mixtune.training.encoding.flops import LENGTH, SEQUENCES, Flops, measure
+from mixtune.training.encoding.truncated import continue_from, layer_list
 from mixtune.training.prepared import Floats, Rows
 from mixtune.training.threads import spread
-from mixtune.training.truncated import continue_from, layer_list
 
 STEP_TOKENS = 1024
 """Padded tokens that a training step sends through a model at once (ours, measured on a CPU with bf16 instructions)."""

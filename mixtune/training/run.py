@@ -10,15 +10,15 @@ from mixtune.errors import TrainingError
 from mixtune.proxy import Proxy
 from mixtune.recipe import Recipe
 from mixtune.sampler import RecipeDraw
-from mixtune.training.encodings import cosines
+from mixtune.training.encoding.encodings import cosines
 from mixtune.training.optimiser import Optimiser
 from mixtune.training.prepared import Pairs, Rows
 from mixtune.training.proxy import ProxyModel
 from mixtune.training.step import Step, StepResult, step_of
-from mixtune.training.teachers import NO_TEACHING, Teaching
-from mixtune.training.topics import Topics
-from mixtune.training.walk import Taken
-from mixtune.training.walks import open_walks
+from mixtune.training.teaching.teachers import NO_TEACHING, Teaching
+from mixtune.training.walks.topics import Topics
+from mixtune.training.walks.walk import Taken
+from mixtune.training.walks.walks import open_walks
 
 
 class Run:

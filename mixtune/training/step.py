@@ -12,8 +12,8 @@ from mixtune.proxy import Proxy
 from mixtune.training.losses import IN_BATCH, LOSSES, Batch, products
 from mixtune.training.prepared import Floats, Pairs, Rows
 from mixtune.training.proxy import ProxyModel
-from mixtune.training.teachers import NO_TEACHING, Teaching
-from mixtune.training.walk import Taken
+from mixtune.training.teaching.teachers import NO_TEACHING, Teaching
+from mixtune.training.walks.walk import Taken
 
 _CHOICE = 0x6E6567
 """Part of the seed of the choice of negatives (RecipeDraw takes 0 and the sources' positions)."""

@@ -8,32 +8,34 @@ from pathlib import Path
 import numpy as np
 
 from mixtune.errors import TrainingError
+from mixtune.measurement import Cost, Measurement, Outcome
 from mixtune.preparation import Preparation
+from mixtune.proposal import Role
 from mixtune.proxy import Proxy
 from mixtune.study import Study
-from mixtune.training import models, prepare
 from mixtune.training.base import Progress, Report, Task
 from mixtune.training.checkpoint import Checkpoint, Standing, load_checkpoint, save_checkpoint
-from mixtune.training.clusters import clusters
-from mixtune.training.embedder import BaseModel
-from mixtune.training.encodings import Encodings
-from mixtune.training.examination import Examination, examine
-from mixtune.training.features import FeatureTable
-from mixtune.training.gradients import Aligned, alignments
-from mixtune.training.matched import matched_shares
-from mixtune.training.mixing import open_mixed
-from mixtune.training.neighbours import neighbours
+from mixtune.training.encoding import models
+from mixtune.training.encoding.embedder import BaseModel
+from mixtune.training.encoding.encodings import Encodings
+from mixtune.training.encoding.features import FeatureTable
+from mixtune.training.measuring.examination import Examination, examine
+from mixtune.training.mixed.mixing import open_mixed
 from mixtune.training.prepared import Prepared
+from mixtune.training.preparing import prepare
 from mixtune.training.proxy import ProxyModel, open_proxy
-from mixtune.training.pruning import kept_rows
 from mixtune.training.randomness import own_randomness, rng_state, set_rng_state
 from mixtune.training.run import Run
-from mixtune.training.signals import RoundEnd, end_round, probe_pools, probe_recipes
-from mixtune.training.teachers import NO_TEACHING, Teaching, open_teaching
+from mixtune.training.signals.gradients import Aligned, alignments
+from mixtune.training.signals.probing import RoundEnd, end_round, probe_pools, probe_recipes
+from mixtune.training.survey.clusters import clusters
+from mixtune.training.survey.matched import matched_shares
+from mixtune.training.survey.neighbours import neighbours
+from mixtune.training.teaching.teachers import NO_TEACHING, Teaching, open_teaching
 from mixtune.training.threads import at_most
-from mixtune.training.topics import Topics
-from mixtune.training.walks import unbalanced, unfinished, walk_kind, with_epochs
-from mixtune.trial import Cost, Measurement, Outcome, Role
+from mixtune.training.walks.pruning import kept_rows
+from mixtune.training.walks.topics import Topics
+from mixtune.training.walks.walks import unbalanced, unfinished, walk_kind, with_epochs
 
 REPORTS = 10
 """How often a run reports on its way."""

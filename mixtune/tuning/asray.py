@@ -10,12 +10,13 @@ from pydantic import JsonValue as Json
 from ray.tune.search import Searcher as RaySearcher
 
 from mixtune.errors import ConfigError, NotReady, SearchExhausted, StudyStopped, TrainingError
+from mixtune.proposal import Proposal, Role
 from mixtune.recipe import Recipe
 from mixtune.searchers.base import Searcher
 from mixtune.searchers.possible import require_possible
 from mixtune.store.codec import from_json, to_json
 from mixtune.study import Study
-from mixtune.trial import Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 from mixtune.tuning import flat, given
 from mixtune.tuning.plan import propose
 

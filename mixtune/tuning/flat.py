@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from mixtune.errors import ConfigError, TrainingError
+from mixtune.measurement import Alignment, Cost, Influence, Measurement
+from mixtune.proposal import Role
 from mixtune.recipe import FloatArray
 from mixtune.rules import make_rule, stored, unpacked
 from mixtune.study import Study
-from mixtune.trial import Alignment, Cost, Influence, Measurement, Role, Trial
+from mixtune.trial import Trial
 
 ALIGNMENT = "alignment"
 CHECKPOINT = "checkpoint"

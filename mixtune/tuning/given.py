@@ -2,11 +2,12 @@
 
 from dataclasses import asdict
 
+from mixtune.proposal import Gradients, Probe, Proposal, Rule
 from mixtune.pruning import Schedule
 from mixtune.rules import make_rule, packed, state_of
 from mixtune.space import Space
 from mixtune.study import Study
-from mixtune.trial import Gradients, Probe, Proposal, Rule, Trial
+from mixtune.trial import Trial
 
 GIVEN = frozenset(
     {

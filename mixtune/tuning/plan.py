@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from mixtune.errors import NotReady, SearchExhausted
+from mixtune.proposal import CHARGED, VISIBLE, Proposal, Role
 from mixtune.recipe import Recipe
 from mixtune.searchers.base import Searcher
 from mixtune.searchers.baselines import baseline_recipes
 from mixtune.study import Study
-from mixtune.trial import CHARGED, VISIBLE, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 
 def opening(study: Study) -> list[Trial]:

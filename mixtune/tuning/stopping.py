@@ -11,11 +11,12 @@ import math
 from collections.abc import Sequence
 
 from mixtune.errors import ConfigError
+from mixtune.proposal import Role
 from mixtune.proxy import Proxy
 from mixtune.search import Stopping
 from mixtune.searchers.base import Searcher
 from mixtune.study import Study
-from mixtune.trial import Role, Trial
+from mixtune.trial import Trial
 
 
 def thresholds(study: Study, trials: Sequence[Trial], trial: Trial) -> dict[int, float]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mixtune.errors import ConfigError, LeaseLost, MixtuneError, SearchExhausted, StoreError, StudyStopped
+from mixtune.proposal import Role
 from mixtune.searchers import make
 from mixtune.searchers.base import Searcher
 from mixtune.searchers.possible import require_possible
@@ -20,7 +21,7 @@ from mixtune.store.base import LEASE_SECONDS, Lease, Store, StudyRecord
 from mixtune.store.lease import process_owner
 from mixtune.study import Study, StudyState
 from mixtune.training.base import Task, Trainer
-from mixtune.trial import Role, Trial, TrialState, headline
+from mixtune.trial import Trial, TrialState, headline
 from mixtune.tuning import engine, plan, stopping
 from mixtune.tuning.listener import Listener, Unwatched
 from mixtune.tuning.search import StudySearch

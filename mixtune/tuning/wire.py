@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mixtune.measurement import Outcome
+from mixtune.proposal import Proposal
 from mixtune.store.codec import from_json, to_json
 from mixtune.training.base import Task
-from mixtune.trial import Outcome, Proposal
 
 TASK = "task"
 OUTCOME = "outcome"

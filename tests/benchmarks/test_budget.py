@@ -1,7 +1,9 @@
 from driver import within_budget
 
+from mixtune.measurement import Cost, Measurement
+from mixtune.proposal import Proposal, Role
 from mixtune.recipe import Mixture, Recipe
-from mixtune.trial import Cost, Measurement, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 
 def trial(number: int, role: Role, flops: float) -> Trial:

@@ -8,7 +8,7 @@ from results import Line, Results
 from table_tasb import SAMPLING, Grid, Taught, chosen
 
 from mixtune.training.prepared import Pairs
-from mixtune.training.topics import topics_of
+from mixtune.training.walks.topics import topics_of
 
 TAUGHT = Taught("data", "cache/pool-10of100-0.jsonl", "cache/static-0", "cache/teacher-0", "dual")
 

@@ -11,7 +11,7 @@ from triples import pooled
 from mixtune.source import Source
 from mixtune.study import OFFLINE_MODEL
 from mixtune.target import Target
-from mixtune.training.models import resolve
+from mixtune.training.encoding.models import resolve
 
 TEXTS = ["a short text", "another one that is a little longer"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from triples import negatives_of, pooled
 
 from mixtune.source import Source
-from mixtune.training.texts import SourceText
+from mixtune.training.data.texts import SourceText
 
 
 def source(folder: Path, name: str, pairs: Mapping[str, str]) -> Source:

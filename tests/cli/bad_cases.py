@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mixtune.config import load
+from mixtune.proposal import Proposal, Role
 from mixtune.recipe import Mixture, Recipe
 from mixtune.store.sql import open_store
-from mixtune.trial import Proposal, Role, Trial
+from mixtune.trial import Trial
 
 STUDY = """\
 name: tiny

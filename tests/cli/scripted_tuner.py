@@ -2,14 +2,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mixtune.errors import MixtuneError
+from mixtune.measurement import Cost, Measurement
 from mixtune.preparation import Preparation
+from mixtune.proposal import Proposal, Role
 from mixtune.recipe import Mixture, Recipe
 from mixtune.source import SourceFacts
 from mixtune.store.base import Store, StudyRecord
 from mixtune.study import Study, StudyState
 from mixtune.target import TargetFacts
 from mixtune.training.base import Trainer
-from mixtune.trial import Cost, Measurement, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 from mixtune.tuning.listener import Listener
 
 TUNED = Recipe(Mixture({"alpha": 0.8, "beta": 0.2}))

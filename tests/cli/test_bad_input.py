@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from mixtune.cli import Parts, create_app
 from mixtune.store.sql import open_store
 from mixtune.study import StudyState
-from mixtune.training.features import FeatureTable
+from mixtune.training.encoding.features import FeatureTable
 
 
 @pytest.fixture

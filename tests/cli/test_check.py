@@ -7,7 +7,7 @@ from desk import Desk
 from mixtune.cli.forecast import forecast
 from mixtune.config import load
 from mixtune.errors import DataError
-from mixtune.training.prepare import prepare
+from mixtune.training.preparing.prepare import prepare
 
 STUDY = """\
 name: tiny

@@ -8,14 +8,16 @@ import pytest
 from rich.console import Console
 
 from mixtune.cli.live import LiveView, PlainListener, watching
+from mixtune.measurement import Cost, Measurement
 from mixtune.preparation import Preparation
+from mixtune.proposal import Proposal, Role
 from mixtune.recipe import Mixture, Recipe
 from mixtune.search import Budget, Search
 from mixtune.source import Source, SourceFacts
 from mixtune.store.base import StudyRecord
 from mixtune.study import Study, StudyState
 from mixtune.target import Target
-from mixtune.trial import Cost, Measurement, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 STUDY = Study(
     name="duo",

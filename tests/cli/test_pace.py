@@ -3,13 +3,15 @@ from dataclasses import replace
 import pytest
 
 from mixtune.cli.pace import Lap, Left, Pace, left_of, remaining
+from mixtune.measurement import Cost, Measurement
 from mixtune.preparation import Preparation
+from mixtune.proposal import CHARGED, Proposal, Role
 from mixtune.proxy import Final
 from mixtune.recipe import Mixture, Recipe
 from mixtune.search import Budget, Search
 from mixtune.source import Source, SourceFacts
 from mixtune.study import Study
-from mixtune.trial import CHARGED, Cost, Measurement, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 Trace = list[tuple[str, float, float, int, float]]
 """Role, start, finish, worker and own seconds of each trial by number, as a real study left them in its database."""

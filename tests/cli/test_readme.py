@@ -13,7 +13,7 @@ from mixtune.cli import create_app
 from mixtune.config import load
 from mixtune.config.schema import KINDS, BatchingEntry, PruningEntry
 from mixtune.searchers import SEARCHERS
-from mixtune.training.data import READERS, read_source
+from mixtune.training.data.reading import READERS, read_source
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

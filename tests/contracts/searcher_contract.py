@@ -10,12 +10,14 @@ from planted import World, explore, finish, planted_study, survey, with_last
 from pydantic import TypeAdapter
 
 from mixtune.errors import NotReady, SearchExhausted
+from mixtune.measurement import Influence, Measurement
+from mixtune.proposal import Proposal, Role
 from mixtune.recipe import Recipe
 from mixtune.search import Budget
 from mixtune.searchers import FoldSearcher, Searcher
 from mixtune.space import Space
 from mixtune.study import Study
-from mixtune.trial import Influence, Measurement, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 LENGTH = 6
 """Trials in the histories: enough for a few rounds or the first model of a black-box searcher that starts at 3."""

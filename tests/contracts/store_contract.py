@@ -9,7 +9,9 @@ from dataclasses import replace
 import pytest
 
 from mixtune.errors import LeaseHeld, LeaseLost, StoreError, StudyExists, StudyNotFound
+from mixtune.measurement import Cost, Drawn, Influence, Measurement, Scores
 from mixtune.preparation import Preparation
+from mixtune.proposal import Probe, Proposal, Role
 from mixtune.proxy import Proxy
 from mixtune.pruning import Pruning
 from mixtune.recipe import Mixture, Recipe
@@ -20,7 +22,7 @@ from mixtune.store.base import AttemptOutcome, Lease, Store
 from mixtune.store.lease import Owner, process_owner
 from mixtune.study import Study, StudyState
 from mixtune.target import Target, TargetFacts
-from mixtune.trial import Cost, Drawn, Influence, Measurement, Probe, Proposal, Role, Scores, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 Silence = Callable[[float], None]
 """Makes every lease look as if its holder had been silent for that many seconds more."""

@@ -11,10 +11,11 @@ import pytest
 
 from mixtune.batching import Batching
 from mixtune.errors import TrainingError
+from mixtune.measurement import Cost, Measurement, Outcome
+from mixtune.proposal import JUDGED, Gradients, Probe, Proposal, Role, Rule
 from mixtune.recipe import Mixture, Recipe
 from mixtune.study import Study
 from mixtune.training.base import Task, Trainer
-from mixtune.trial import JUDGED, Cost, Gradients, Measurement, Outcome, Probe, Proposal, Role, Rule
 
 STEPS = 4
 

@@ -20,7 +20,7 @@ from mixtune.search import Budget, Search
 from mixtune.source import Source, SourceFacts
 from mixtune.study import Study
 from mixtune.target import Target
-from mixtune.training.data import read_source
+from mixtune.training.data.reading import read_source
 
 ROWS = {"homes": 300, "wide web": 90, "tiny": 6}
 VERSIONS = {"homes": "2.4.5"}

@@ -31,7 +31,7 @@ from mixtune.source import Columns, Source, SourceFacts
 from mixtune.study import Study
 from mixtune.teacher import Teacher
 from mixtune.training.batches import RecipeBatchSampler, sampler_from
-from mixtune.training.data import read_source
+from mixtune.training.data.reading import read_source
 from mixtune.training.losses import LOSSES
 
 Features = dict[str, torch.Tensor]

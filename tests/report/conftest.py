@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 from ledger import PROPORTIONAL, TUNED, UNIFORM, Ledger
 
-from mixtune.trial import Role
+from mixtune.proposal import Role
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 from dataclasses import dataclass, field, replace
 
 from mixtune.errors import SearchExhausted
+from mixtune.measurement import Cost, Measurement, Scores
 from mixtune.preparation import Preparation
+from mixtune.proposal import Proposal, Role
 from mixtune.proxy import Final
 from mixtune.recipe import Mixture, Recipe
 from mixtune.report.summary import Summary, summarise
@@ -9,7 +11,7 @@ from mixtune.search import Budget, Search
 from mixtune.source import Source, SourceFacts
 from mixtune.study import Study, StudyState
 from mixtune.target import Target, TargetFacts
-from mixtune.trial import Cost, Measurement, Proposal, Role, Scores, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 UNIFORM = Recipe(Mixture({"big": 0.5, "small": 0.5}))
 PROPORTIONAL = Recipe(Mixture({"big": 0.75, "small": 0.25}))

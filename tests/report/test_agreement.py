@@ -3,11 +3,13 @@ from dataclasses import replace
 import pytest
 from ledger import STUDY, UNIFORM
 
+from mixtune.measurement import Influence, Measurement
+from mixtune.proposal import Probe, Proposal, Role
 from mixtune.report.agreement import Agreement, agreement, agreement_sheet, gains
 from mixtune.report.influences import measure_of, standings_sheet
 from mixtune.report.overfitting import Overfitting, overfitting
 from mixtune.source import Source
-from mixtune.trial import Influence, Measurement, Probe, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 NAMES = ("a", "b", "c", "d")
 FOUR = replace(STUDY, sources=tuple(Source(name, "docstrings", name) for name in NAMES))

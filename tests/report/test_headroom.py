@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from ledger import PROPORTIONAL, STUDY, UNIFORM
 
+from mixtune.measurement import Drawn, Measurement
+from mixtune.proposal import Proposal, Role
 from mixtune.report.headroom import Headroom, headroom, headroom_document, headroom_sheet, warnings
-from mixtune.trial import Drawn, Measurement, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 
 def link(number: int, parent: int | None, rule: dict[str, tuple[float, ...]], epochs: float = 1.0) -> Trial:

@@ -3,10 +3,12 @@ from dataclasses import replace
 import pytest
 from ledger import STUDY, TUNED, UNIFORM
 
+from mixtune.measurement import Measurement
+from mixtune.proposal import Proposal, Role
 from mixtune.report.headroom import Headroom
 from mixtune.report.headroom import warnings as headroom_warnings
 from mixtune.report.matching import Matching, matching, matching_document, matching_sheet, warnings
-from mixtune.trial import Measurement, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 
 def survey(matched: dict[str, float]) -> Trial:

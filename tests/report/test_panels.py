@@ -8,6 +8,8 @@ import pytest
 from ledger import STUDY, TUNED, UNIFORM, Ledger
 from rich.console import Console
 
+from mixtune.measurement import Alignment, Cost, Drawn, Influence, Measurement
+from mixtune.proposal import Probe, Proposal, Role
 from mixtune.pruning import Pruning, Schedule
 from mixtune.recipe import Recipe
 from mixtune.report.aligned import aligned, aligned_sheet
@@ -19,7 +21,7 @@ from mixtune.report.remarked import remarked, remarked_sheet
 from mixtune.report.sheet import SHOWN, cut
 from mixtune.report.tables import cost_lines, panels_report
 from mixtune.target import Target
-from mixtune.trial import Alignment, Cost, Drawn, Influence, Measurement, Probe, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 
 def trial(number: int, measurement: Measurement | None = None, **proposal: object) -> Trial:

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 from ledger import PROPORTIONAL, TUNED, UNIFORM, Ledger
 
+from mixtune.proposal import Role
 from mixtune.report.document import document
 from mixtune.report.summary import Verdict
 from mixtune.search import Objective
 from mixtune.study import StudyState
-from mixtune.trial import Role, TrialState
+from mixtune.trial import TrialState
 
 Judge = Callable[[float], Ledger]
 

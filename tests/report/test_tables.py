@@ -6,13 +6,15 @@ import pytest
 from ledger import STUDY, TUNED, Ledger
 from rich.console import Console
 
+from mixtune.measurement import Measurement
+from mixtune.proposal import Role
 from mixtune.recipe import Mixture, Recipe
 from mixtune.report.document import document
 from mixtune.report.summary import Summary
 from mixtune.report.tables import bar, duration, flops, outside_lines, recipe_table, report, spark
 from mixtune.search import Stopping
 from mixtune.space import Space
-from mixtune.trial import Measurement, Role, TrialState
+from mixtune.trial import TrialState
 
 
 def printed(summary: Summary) -> list[str]:

@@ -5,8 +5,10 @@ import pytest
 from ledger import STUDY, TUNED
 from scipy.stats import spearmanr
 
+from mixtune.measurement import Measurement
+from mixtune.proposal import Probe, Proposal, Role
 from mixtune.report.tracking import Tracking, tracking, tracking_document, tracking_sheet
-from mixtune.trial import Measurement, Probe, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 
 def runs(easy: list[tuple[float, float]], hard: list[tuple[float, float]]) -> list[Trial]:

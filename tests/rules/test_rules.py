@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from mixtune.errors import ConfigError
+from mixtune.proposal import Rule
 from mixtune.rules import RULES, make_rule, packed, state_of, stored, unpacked
 from mixtune.rules.tdro import TDRO
-from mixtune.trial import Rule
 
 
 def test_rules_stand_under_their_names_in_order() -> None:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mixtune.errors import SearchExhausted
+from mixtune.measurement import Alignment, Cost, Influence, Measurement
 from mixtune.preparation import Preparation
+from mixtune.proposal import Proposal, Role
 from mixtune.recipe import FloatArray, Mixture, Recipe
 from mixtune.report.options import chosen
 from mixtune.rules import StepSignals, make_rule, state_of, stored
@@ -16,7 +18,7 @@ from mixtune.source import Source, SourceFacts
 from mixtune.space import OF_SCHEDULE, Space
 from mixtune.study import Study
 from mixtune.target import Target, TargetFacts
-from mixtune.trial import Alignment, Cost, Influence, Measurement, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 
 def planted_study(sources: int, *, targets: int = 2, space: Space | None = None, seed: int = 0) -> Study:

@@ -8,9 +8,10 @@ import numpy as np
 import optuna
 from planted import World, finish, planted_study
 
+from mixtune.measurement import Measurement
 from mixtune.searchers import Searcher
 from mixtune.searchers.blackbox import Point
-from mixtune.trial import Measurement, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 CENTRE = np.linspace(-2, 2, 10)
 

@@ -6,6 +6,8 @@ import pytest
 from planted import World, explore, planted_study
 
 from mixtune.errors import ConfigError
+from mixtune.measurement import Influence, Measurement
+from mixtune.proposal import Probe
 from mixtune.pruning import Pruning
 from mixtune.recipe import Recipe
 from mixtune.searchers import InfDDS, Searcher
@@ -14,7 +16,7 @@ from mixtune.searchers.optuna import TPE
 from mixtune.searchers.possible import require_possible
 from mixtune.source import SourceFacts
 from mixtune.space import Space
-from mixtune.trial import Influence, Measurement, Probe, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 OWN = Space(levels={"s0": (0.25, 0.5, 1.0)})
 SHARED = Space(shared_levels=(0.5, 1.0))

@@ -4,10 +4,11 @@ import pytest
 from planted import planted_study
 
 from mixtune.errors import ConfigError, SearchExhausted
+from mixtune.proposal import Role
 from mixtune.searchers.baselines import Expert, Proportional, Temperature, Uniform, baseline_recipes
 from mixtune.space import Space
 from mixtune.study import Study
-from mixtune.trial import Role, Trial
+from mixtune.trial import Trial
 
 TIGHT = Space(floor={"s0": 0.4}, cap={"s2": 0.3}, at_most=2)
 NAMES = ["s0", "s1", "s2"]

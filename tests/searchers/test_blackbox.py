@@ -5,9 +5,11 @@ import pytest
 from planted import World, explore, planted_study
 
 from mixtune.errors import ConfigError, SearchExhausted
+from mixtune.measurement import Measurement
+from mixtune.proposal import Role
 from mixtune.searchers.blackbox import Point, Random, completed, recipe_at
 from mixtune.space import SimplexMapping, Space, coordinate_bounds
-from mixtune.trial import Measurement, Role, TrialState
+from mixtune.trial import TrialState
 
 
 @pytest.mark.parametrize("mapping", SimplexMapping)

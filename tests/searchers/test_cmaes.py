@@ -6,12 +6,13 @@ import pytest
 from planted import World, explore, finish, planted_study, recommended
 from sphere import best, distinct, history, live_best
 
+from mixtune.measurement import Measurement
 from mixtune.searchers.blackbox import Point, prior_point
 from mixtune.searchers.cmaes import CMAES
 from mixtune.searchers.cube import position_of
 from mixtune.space import SimplexMapping, Space, coordinate_bounds
 from mixtune.study import Study
-from mixtune.trial import Measurement, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 SEEDS = range(4)
 SMALL = CMAES(prior="none", population=4)

@@ -4,9 +4,9 @@ import pytest
 from planted import World, explore, planted_study, recommended, survey
 
 from mixtune.errors import SearchExhausted
+from mixtune.measurement import Measurement
 from mixtune.searchers.crisp import CRISP
 from mixtune.space import Space
-from mixtune.trial import Measurement
 
 FOUND = {"t0": {"s0": 0.5, "s1": 0.5, "s2": 0.0}, "t1": {"s0": 0.1, "s1": 0.0, "s2": 0.9}}
 OTHERS = {"t0": {"s1": 1.0}, "t1": {"s1": 1.0}}

@@ -3,8 +3,8 @@ import pytest
 from planted import World, explore, planted_study
 from searcher_contract import FoldSearcherContract
 
+from mixtune.proposal import Gradients, Role
 from mixtune.searchers.doge import DoGESearch
-from mixtune.trial import Gradients, Role
 
 
 class TestDoGEContract(FoldSearcherContract):

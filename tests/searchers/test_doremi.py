@@ -3,8 +3,8 @@ import pytest
 from planted import World, explore, planted_study
 from searcher_contract import FoldSearcherContract
 
+from mixtune.proposal import Role
 from mixtune.searchers.doremi import DoReMiSearch
-from mixtune.trial import Role
 
 
 class TestDoReMiContract(FoldSearcherContract):

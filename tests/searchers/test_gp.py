@@ -6,10 +6,12 @@ import pytest
 from planted import World, explore, finish, planted_study, recommended, with_last
 from sphere import best, distinct, history, live_scores, reached, scores
 
+from mixtune.measurement import Measurement
+from mixtune.proposal import Proposal, Role
 from mixtune.searchers.optuna import GP, told_of
 from mixtune.space import Space
 from mixtune.study import Study
-from mixtune.trial import Measurement, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 
 def live(seed: int) -> optuna.samplers.BaseSampler:

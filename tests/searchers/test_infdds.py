@@ -6,14 +6,16 @@ import pytest
 from planted import World, explore, finish, planted_study, recommended, survey
 
 from mixtune.errors import ConfigError, NotReady, SearchExhausted
+from mixtune.measurement import Influence, Measurement
 from mixtune.policies import softmax
+from mixtune.proposal import Proposal, Role
 from mixtune.recipe import FloatArray
 from mixtune.searchers.chain import left_after
 from mixtune.searchers.infdds import InfDDS
 from mixtune.source import SourceFacts
 from mixtune.space import Space
 from mixtune.study import Study
-from mixtune.trial import Influence, Measurement, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 
 def answered(study: Study, proposal: Proposal, number: int, gains: dict[str, float], error: float = 0.0) -> Trial:

@@ -6,8 +6,9 @@ from planted import World, explore, planted_study, recommended, with_last
 from searcher_contract import FoldSearcherContract
 
 from mixtune.errors import SearchExhausted
+from mixtune.measurement import Alignment
 from mixtune.searchers.multidds import MultiDDS, rewards
-from mixtune.trial import Alignment, TrialState
+from mixtune.trial import TrialState
 
 
 class TestMultiDDSContract(FoldSearcherContract):

@@ -4,10 +4,12 @@ import pytest
 from planted import World, explore, planted_study, recommended, survey
 
 from mixtune.errors import NotReady, SearchExhausted
+from mixtune.measurement import Measurement
+from mixtune.proposal import Role
 from mixtune.searchers.neighbours import Neighbours
 from mixtune.space import Space
 from mixtune.study import Study
-from mixtune.trial import Measurement, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 FOUND = {"t0": {"s0": 0.5, "s1": 0.5, "s2": 0.0}, "t1": {"s0": 0.1, "s1": 0.0, "s2": 0.9}}
 

@@ -6,10 +6,11 @@ import pytest
 from planted import World, explore, finish, planted_study, recommended, with_last
 from sphere import best, distinct, history, live_best
 
+from mixtune.measurement import Measurement
 from mixtune.searchers.blackbox import Point
 from mixtune.searchers.optuna import GP, TPE, ToldTrial, distributions, frozen_trial
 from mixtune.space import SimplexMapping, Space
-from mixtune.trial import Measurement, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 SEEDS = range(3)
 

@@ -6,13 +6,15 @@ import pytest
 from planted import World, explore, planted_study, survey, with_last
 
 from mixtune.errors import SearchExhausted
+from mixtune.measurement import Measurement
+from mixtune.proposal import Proposal, Role
 from mixtune.recipe import Recipe
 from mixtune.search import Objective
 from mixtune.searchers import candidates, regmix
 from mixtune.searchers.regmix import RegMix, best_recipe, runs_of
 from mixtune.space import Space
 from mixtune.study import Study
-from mixtune.trial import Measurement, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 
 @pytest.fixture(autouse=True)

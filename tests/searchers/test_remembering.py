@@ -7,13 +7,14 @@ from planted import World, explore, planted_study
 from searcher_contract import FoldSearcherContract
 
 from mixtune.errors import NotReady
+from mixtune.proposal import Proposal, Role
 from mixtune.recipe import Recipe
 from mixtune.search import Budget
 from mixtune.searchers import FoldSearcher, InfDDS, Searcher
 from mixtune.searchers.blackbox import Random
 from mixtune.searchers.remembering import Remembering, remembering
 from mixtune.study import Study
-from mixtune.trial import Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from planted import World, explore, finish, planted_study, recommended, survey
 from searcher_contract import FoldSearcherContract
 
 from mixtune.errors import NotReady, SearchExhausted
+from mixtune.measurement import Influence, Measurement
 from mixtune.recipe import Mixture
 from mixtune.searchers.scout import SMALLEST_MATCH, Scout
 from mixtune.study import Study
-from mixtune.trial import Influence, Measurement, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 
 class TestScout(FoldSearcherContract):

@@ -8,9 +8,10 @@ from searcher_contract import FoldSearcherContract
 
 from mixtune.batching import Batching
 from mixtune.errors import SearchExhausted
+from mixtune.proposal import Role
 from mixtune.searchers.tdro import TDROSearch, top_p
 from mixtune.space import Space
-from mixtune.trial import Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 
 
 class TestTDROContract(FoldSearcherContract):

@@ -7,14 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_contract import SCORES, finish, make_study, make_trial
 
+from mixtune.measurement import Measurement, Scores
 from mixtune.preparation import Preparation
 from mixtune.prompts import Prompts
+from mixtune.proposal import Proposal, Role
 from mixtune.recipe import Mixture, Recipe
 from mixtune.source import Columns, Source
 from mixtune.store.codec import from_json, from_text, from_texts, storable, to_json, to_text
 from mixtune.study import Study
 from mixtune.target import Target
-from mixtune.trial import Measurement, Proposal, Role, Scores, Trial
+from mixtune.trial import Trial
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 

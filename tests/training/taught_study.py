@@ -17,7 +17,7 @@ from mixtune.source import Source
 from mixtune.study import OFFLINE_MODEL, Study
 from mixtune.target import Target
 from mixtune.teacher import Teacher
-from mixtune.training.models import quiet, resolve
+from mixtune.training.encoding.models import quiet, resolve
 
 MINILM = Teacher(OFFLINE_MODEL, "sentence-transformer")
 THINGS = ("cat", "dog", "cow", "hen", "fox", "owl", "bee", "ant", "eel", "elk", "yak", "ram")

@@ -17,9 +17,9 @@ from mixtune.study import Study
 from mixtune.target import Target
 from mixtune.training import prepared
 from mixtune.training.cache import keep, lacks_room, recall, room_in
-from mixtune.training.column import Column
-from mixtune.training.prepare import load_prepared, prepare
-from mixtune.training.textlog import TextLog, digest
+from mixtune.training.encoding.column import Column
+from mixtune.training.encoding.textlog import TextLog, digest
+from mixtune.training.preparing.prepare import load_prepared, prepare
 
 
 def an_answer(folder: Path) -> object:

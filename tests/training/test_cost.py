@@ -10,21 +10,21 @@ from small_study import DIM, bench_of, run_of, study_of, synthetic
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from mixtune.proposal import JUDGED, Probe, Proposal, Role
 from mixtune.proxy import Proxy
 from mixtune.recipe import Recipe
 from mixtune.study import OFFLINE_MODEL
-from mixtune.training import models
 from mixtune.training.base import Task
 from mixtune.training.cost import fresh_run_flops, judging_flops, search_flops
-from mixtune.training.features import FeatureTable
+from mixtune.training.encoding import models
+from mixtune.training.encoding.features import FeatureTable
 from mixtune.training.losses import LOSSES
 from mixtune.training.prepared import Pairs
 from mixtune.training.proxy import ProxyModel, open_proxy
 from mixtune.training.step import step_of
-from mixtune.training.teachers import BatchTeacher, EmbeddingTeacher, Teaching
+from mixtune.training.teaching.teachers import BatchTeacher, EmbeddingTeacher, Teaching
 from mixtune.training.trainer import run_trial
-from mixtune.training.walk import Taken
-from mixtune.trial import JUDGED, Probe, Proposal, Role
+from mixtune.training.walks.walk import Taken
 
 TEXTS = 24
 PROXY = Proxy(precision="fp32", max_length=48)

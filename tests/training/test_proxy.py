@@ -11,9 +11,9 @@ from tokenizers.pre_tokenizers import Whitespace
 from mixtune.errors import ModelError
 from mixtune.proxy import Proxy
 from mixtune.study import OFFLINE_MODEL
-from mixtune.training import models
-from mixtune.training.embedder import BaseModel
-from mixtune.training.features import FeatureTable
+from mixtune.training.encoding import models
+from mixtune.training.encoding.embedder import BaseModel
+from mixtune.training.encoding.features import FeatureTable
 from mixtune.training.proxy import FullProxy, HeadProxy, open_proxy
 
 TABLE, PREPARED = synthetic()

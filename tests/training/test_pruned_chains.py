@@ -12,18 +12,19 @@ from tokenizers import Tokenizer
 from transformers import AutoModel, BertConfig
 
 from mixtune.batching import Batching
+from mixtune.measurement import Measurement
+from mixtune.proposal import Probe, Proposal, Role
 from mixtune.pruning import Pruning, Schedule
 from mixtune.recipe import Mixture, Recipe
 from mixtune.study import OFFLINE_MODEL, Study
-from mixtune.training import models
 from mixtune.training.base import Task
-from mixtune.training.dynamic import DynamicWalk
-from mixtune.training.encodings import Encodings, cosines
-from mixtune.training.features import FeatureTable
+from mixtune.training.encoding import models
+from mixtune.training.encoding.encodings import Encodings, cosines
+from mixtune.training.encoding.features import FeatureTable
 from mixtune.training.prepared import Pairs, Prepared, PreparedTarget, Split
 from mixtune.training.proxy import open_proxy
 from mixtune.training.trainer import Bench, run_trial
-from mixtune.trial import Measurement, Probe, Proposal, Role
+from mixtune.training.walks.dynamic import DynamicWalk
 
 TABLE, PREPARED = synthetic(pairs=60)
 STUDY = study_of(PREPARED)
@@ -197,7 +198,7 @@ def test_cosines_are_those_of_the_embeddings_whatever_is_encoded_at_once(monkeyp
     expected = (encodings.of(pairs.queries[rows]) * encodings.of(pairs.documents[rows])).sum(axis=1)
     whole, cost = cosines(BENCH.model, pairs, rows)
     np.testing.assert_array_equal(whole, expected)
-    monkeypatch.setattr("mixtune.training.encodings.PAIRS_AT_ONCE", 10)
+    monkeypatch.setattr("mixtune.training.encoding.encodings.PAIRS_AT_ONCE", 10)
     parts, same_cost = cosines(BENCH.model, pairs, rows)
     np.testing.assert_allclose(parts, expected, atol=1e-6)
     assert same_cost == pytest.approx(cost)

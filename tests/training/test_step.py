@@ -6,14 +6,15 @@ import pytest
 import torch
 from small_study import DIM, bench_of, recipe, run_of, study_of, synthetic
 
+from mixtune.measurement import Outcome
+from mixtune.proposal import Proposal, Role
 from mixtune.proxy import Proxy
 from mixtune.training.base import Task
 from mixtune.training.prepared import Pairs, Prepared
 from mixtune.training.run import Run
 from mixtune.training.step import Step, step_of
 from mixtune.training.trainer import run_trial
-from mixtune.training.walk import Taken
-from mixtune.trial import Outcome, Proposal, Role
+from mixtune.training.walks.walk import Taken
 
 TABLE, PREPARED = synthetic()
 GOOD = PREPARED.sources["good"]

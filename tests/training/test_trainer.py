@@ -13,6 +13,8 @@ from tokenizers import Tokenizer
 from trainer_contract import TrainerContract
 
 from mixtune.errors import TrainingError
+from mixtune.measurement import Measurement
+from mixtune.proposal import Probe, Proposal, Role
 from mixtune.proxy import Proxy
 from mixtune.pruning import Pruning
 from mixtune.recipe import Mixture, Recipe
@@ -21,11 +23,10 @@ from mixtune.source import Source
 from mixtune.study import OFFLINE_MODEL, Study
 from mixtune.target import Target
 from mixtune.training.base import Task, Trainer
-from mixtune.training.devloss import DevPool
-from mixtune.training.models import resolve
-from mixtune.training.pruning import kept_rows
+from mixtune.training.encoding.models import resolve
+from mixtune.training.measuring.devloss import DevPool
 from mixtune.training.trainer import EncoderTrainer, run_trial
-from mixtune.trial import Measurement, Probe, Proposal, Role
+from mixtune.training.walks.pruning import kept_rows
 
 TABLE, PREPARED = synthetic()
 STUDY = study_of(PREPARED)

@@ -13,8 +13,8 @@ from tokenizers import Tokenizer
 from transformers import AutoModel, BertConfig
 
 from mixtune.study import OFFLINE_MODEL, Study
-from mixtune.training.features import FeatureTable
-from mixtune.training.models import resolve
+from mixtune.training.encoding.features import FeatureTable
+from mixtune.training.encoding.models import resolve
 from mixtune.training.prepared import Pairs, Prepared, PreparedTarget, Split
 from mixtune.training.proxy import open_proxy
 from mixtune.training.trainer import Bench

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from mixtune.errors import TrainingError
+from mixtune.measurement import Cost, Influence, Measurement, Outcome
 from mixtune.preparation import Preparation
+from mixtune.proposal import JUDGED, Role
 from mixtune.proxy import Final, Proxy
 from mixtune.sampler import RecipeDraw
 from mixtune.search import Budget, Search
@@ -20,7 +22,7 @@ from mixtune.store.base import StudyRecord
 from mixtune.study import Study
 from mixtune.target import Target, TargetFacts
 from mixtune.training.base import Progress, Report, Task
-from mixtune.trial import JUDGED, Cost, Influence, Measurement, Outcome, Role, Trial
+from mixtune.trial import Trial
 
 PULL = {"good": 0.02, "useful": 0.01, "idle": 0.0, "harmful": -0.02}
 ROWS = {"good": 40, "useful": 30, "idle": 200, "harmful": 120}

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from ray import tune
 
+from mixtune.proposal import Rule
 from mixtune.rules import StepSignals, make_rule, packed, unpacked
-from mixtune.trial import Rule
 
 SOURCES = {"small/home": 100, "idle": 400, "harmful": 500}
 """Rows per source; the first is named so that Ray's flattening would show."""

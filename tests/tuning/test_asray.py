@@ -20,6 +20,7 @@ from stranger import SOURCES, chained, guided, objective, value
 
 from mixtune.batching import Batching
 from mixtune.errors import ConfigError, StudyStopped
+from mixtune.proposal import Rule
 from mixtune.pruning import Schedule
 from mixtune.rules import StepSignals, make_rule, packed, stored, unpacked
 from mixtune.searchers import SEARCHERS
@@ -32,7 +33,7 @@ from mixtune.searchers.optuna import TPE
 from mixtune.searchers.tdro import TDROSearch
 from mixtune.space import Space
 from mixtune.study import Study
-from mixtune.trial import Rule, TrialState
+from mixtune.trial import TrialState
 from mixtune.tuning import as_ray, described
 from mixtune.tuning.asray import MixtureSearch
 from mixtune.tuning.given import GIVEN

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from mixtune.errors import NotReady, SearchExhausted
+from mixtune.measurement import Cost, Measurement
+from mixtune.proposal import Proposal, Role
 from mixtune.recipe import Mixture, Recipe
 from mixtune.search import Budget
 from mixtune.searchers.base import Searcher
 from mixtune.study import Study
-from mixtune.trial import Cost, Measurement, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 from mixtune.tuning import plan
 
 

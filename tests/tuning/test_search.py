@@ -8,9 +8,9 @@ import pytest
 from analytic import AnalyticTrainer, study
 
 from mixtune.errors import NotReady, SearchExhausted, StudyStopped
+from mixtune.proposal import Proposal, Role
 from mixtune.recipe import Mixture, Recipe
 from mixtune.training.base import Task
-from mixtune.trial import Proposal, Role
 from mixtune.tuning import engine
 from mixtune.tuning.search import StudySearch
 from mixtune.tuning.wire import Answer, Progress, error_report

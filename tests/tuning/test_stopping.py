@@ -9,13 +9,15 @@ import analytic
 import pytest
 
 from mixtune.errors import ConfigError, NotReady, SearchExhausted
+from mixtune.measurement import Measurement
+from mixtune.proposal import Proposal, Role
 from mixtune.proxy import Proxy
 from mixtune.recipe import Mixture, Recipe
 from mixtune.search import Budget, Search, Stopping
 from mixtune.searchers import SEARCHERS, Searcher, make
 from mixtune.study import Study
 from mixtune.training.base import Task
-from mixtune.trial import Measurement, Proposal, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 from mixtune.tuning import plan, stopping
 
 STEPS = 20

@@ -7,13 +7,15 @@ import pytest
 from analytic import AnalyticTrainer, Recorder, artifacts, study
 
 from mixtune.errors import ConfigError, LeaseHeld
+from mixtune.measurement import Measurement
+from mixtune.proposal import Role
 from mixtune.proxy import Final
 from mixtune.search import Budget, Stopping
 from mixtune.space import Space
 from mixtune.store.base import Store
 from mixtune.store.sql import open_store
 from mixtune.study import Study, StudyState
-from mixtune.trial import Measurement, Role, Trial, TrialState
+from mixtune.trial import Trial, TrialState
 from mixtune.tuning.tuner import tune
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")

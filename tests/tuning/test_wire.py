@@ -5,9 +5,10 @@ from pathlib import Path
 
 from ray.tune.utils import flatten_dict
 
+from mixtune.measurement import Cost, Influence, Measurement, Outcome
+from mixtune.proposal import Probe, Proposal, Role
 from mixtune.recipe import Mixture, Recipe
 from mixtune.training.base import Task
-from mixtune.trial import Cost, Influence, Measurement, Outcome, Probe, Proposal, Role
 from mixtune.tuning import wire
 
 
