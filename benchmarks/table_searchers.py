@@ -114,15 +114,14 @@ def ranks(outcomes: Outcomes, point: float) -> dict[str, float]:
 
 
 def gap(outcomes: Outcomes, label: str, point: float, scenarios: Sequence[str]) -> str:
-    """Share of the way from proportional to the oracle, mean over scenarios; nothing where there is no way to go."""
+    """Share of the way from proportional to the oracle, mean over the scenarios where there is one beyond doubt."""
     shares = []
     for name in scenarios:
         low, mine, high = ([outcomes.judged[who, point][name]] for who in ("proportional", label, "oracle"))
-        whole = overall(high, low).value
-        if whole <= 0:
-            return ""
-        shares.append(overall(mine, low).value / whole)
-    return f"{np.mean(shares):.0%}"
+        whole = overall(high, low)
+        if whole.low > 0:
+            shares.append(overall(mine, low).value / whole.value)
+    return f"{np.mean(shares):.0%}" if shares else ""
 
 
 def print_contest(outcomes: Outcomes) -> None:

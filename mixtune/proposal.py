@@ -10,7 +10,7 @@ from mixtune.recipe import Recipe
 
 
 class Role(StrEnum):
-    """Why a trial runs. Survey, anchor and rerun are the tuner's plan; reference, round and search a searcher's."""
+    """Why a trial runs. Survey, anchor, finalist and rerun are the tuner's plan; the others a searcher's."""
 
     SURVEY = "survey"
     """Zero steps: the base model as it is."""
@@ -22,6 +22,10 @@ class Role(StrEnum):
     """A link of a chain: continues its parent, probes and merges."""
     SEARCH = "search"
     """A fresh full-length run that competes for best."""
+    FINALIST = "finalist"
+    """A candidate for the recommendation, run fresh on a seed of its own and scored on dev alone."""
+    AUDIT = "audit"
+    """A recipe from a list, run fresh on a judging seed and scored on dev alone."""
     RERUN = "rerun"
     """The recommended recipe, run fresh on a judging seed."""
     FINAL = "final"
@@ -34,7 +38,10 @@ JUDGED = frozenset({Role.SURVEY, Role.ANCHOR, Role.RERUN})
 CHARGED = frozenset({Role.REFERENCE, Role.ROUND, Role.SEARCH})
 """Roles whose cost the searcher pays: those that it asked for."""
 
-VISIBLE = CHARGED | {Role.SURVEY}
+CHOOSING = frozenset({Role.FINALIST})
+"""Roles that choose among what a search found, on dev. Their cost is a line of its own."""
+
+VISIBLE = CHARGED | {Role.SURVEY, Role.AUDIT}
 """Roles that a searcher is shown, and that its recommendation follows from."""
 
 
@@ -120,10 +127,10 @@ class Proposal:
 
     parent is the trial whose checkpoint the run continues, None for the base model. reference is the trial whose
     checkpoint gives reference losses, rule what moves the weights during the run (the recipe's are those it starts
-    with), gradients what is compared at its end. horizon is the number of steps
-    that the learning-rate schedule spans, None for a constant rate. label names the baseline of an anchor. replicate
-    numbers the judging seed of an anchor or rerun. scored says that the run is evaluated on dev at its end. notes are
-    what the searcher wants to read again (coordinates of the mapping, how the policy stood).
+    with), gradients what is compared at its end. horizon is the number of steps that the learning-rate schedule
+    spans, None for a constant rate. label names the baseline of an anchor. replicate numbers the judging seed of an
+    anchor, audit or rerun, and the seed of a finalist. scored says that the run is evaluated on dev at its end. notes
+    are what the searcher wants to read again (coordinates of the mapping, how the policy stood).
     """
 
     recipe: Recipe

@@ -54,8 +54,15 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """The training that the recipe is for (its steps decide the implied epochs), and the seeds that judge it."""
+    """The training that the recipe is for (its steps decide the implied epochs), and the seeds that judge it.
+
+    seeds 0 leaves judging out: no baselines, no runs of the recommendation, and nothing is read on test. Of what a
+    search found, the `finalists` best on dev run again on as many new seeds as finalist_seeds says, and their mean
+    there decides which one is recommended (defaults ours).
+    """
 
     steps: int = 2000
     batch_size: int | None = None
     seeds: int = 3
+    finalists: int = 3
+    finalist_seeds: int = 2

@@ -36,7 +36,8 @@ class StudyState(StrEnum):
 class Study:
     """The specification of a study. Two studies are the same search when everything but the name is equal.
 
-    stopping None runs every trial to its end. preparation is None until the data has been read once; searchers always
+    of names what a study is a part of: a comparison, or the study that it looks into. stopping None runs every trial
+    to its end. preparation is None until the data has been read once; searchers always
     find it set.
     """
 
@@ -53,6 +54,7 @@ class Study:
     seed: int = 0
     stopping: Stopping | None = None
     preparation: Preparation | None = None
+    of: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -190,6 +192,10 @@ class Study:
     def judging_seed(self, replicate: int) -> int:
         """Seed of the given replicate of every judged run: the same for all recipes, and used by no search trial."""
         return int(np.random.SeedSequence([self.seed, replicate, 0x6A756467]).generate_state(1)[0])
+
+    def finalist_seed(self, replicate: int) -> int:
+        """Seed of the given replicate of every finalist: no search trial and no judged run has it."""
+        return int(np.random.SeedSequence([self.seed, replicate, 0x66696E616C]).generate_state(1)[0])
 
     def rng(self, number: int) -> np.random.Generator:
         """The generator with which trial `number` is proposed."""

@@ -147,6 +147,12 @@ def _judged(study: Study, recipe: Recipe, *, role: Role, label: str, replicate: 
 
 
 def _numbered(study: Study, number: int, proposal: Proposal) -> Trial:
-    judged = proposal.role in (Role.ANCHOR, Role.RERUN)
-    seed = study.judging_seed(proposal.replicate) if judged else study.trial_seed(number)
-    return Trial(number=number, proposal=proposal, seed=seed)
+    return Trial(number=number, proposal=proposal, seed=_seed(study, number, proposal))
+
+
+def _seed(study: Study, number: int, proposal: Proposal) -> int:
+    if proposal.role in (Role.ANCHOR, Role.AUDIT, Role.RERUN):
+        return study.judging_seed(proposal.replicate)
+    if proposal.role is Role.FINALIST:
+        return study.finalist_seed(proposal.replicate)
+    return study.trial_seed(number)

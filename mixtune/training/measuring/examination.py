@@ -40,9 +40,9 @@ def examine(study: Study, prepared: Prepared, encodings: Encodings, proposal: Pr
     """Evaluate a model as a proposal's role asks.
 
     A round is scored on the dev queries that influence is not measured on, and its dev loss is that of the others
-    (none where it probed: the end of the round knows it). Other roles take all dev queries for both. JUDGED roles
-    are evaluated on test too, with scores per query. Texts that dev has encoded are not encoded again for test, and
-    are charged to dev. A proposal that is not to be scored is not looked at.
+    (none where it probed: the end of the round knows it). Other roles take all dev queries for both. JUDGED roles are
+    evaluated on test too, with scores per query, unless the study judges nothing. Texts that dev has encoded are not
+    encoded again for test, and are charged to dev. A proposal that is not to be scored is not looked at.
 
     Raises:
         TrainingError: an embedding is not finite.
@@ -54,7 +54,7 @@ def examine(study: Study, prepared: Prepared, encodings: Encodings, proposal: Pr
     names = [target.name for target in study.targets]
     found = {name: _dev(name, prepared.targets[name], encodings, proposal, metrics, temperature) for name in names}
     dev = {name: mean_metrics(part.values) for name, part in found.items()}
-    judged = names if proposal.role in JUDGED else []
+    judged = names if proposal.role in JUDGED and study.final.seeds > 0 else []
     test = {name: _search(name, prepared.targets[name].test, encodings, metrics) for name in judged}
     return Examination(
         score=study.score(dev),
