@@ -12,9 +12,12 @@ from mixtune.training.prepared import Pairs, PreparedTarget
 
 
 def source_facts(
-    texts: Mapping[str, SourceText], pairs: Mapping[str, Pairs], lengths: npt.NDArray[np.int32]
+    texts: Mapping[str, SourceText],
+    pairs: Mapping[str, Pairs],
+    lengths: npt.NDArray[np.int32],
+    left_out: Mapping[str, tuple[int, ...]],
 ) -> dict[str, SourceFacts]:
-    """Facts about each source; lengths are the tokens per text of the feature table."""
+    """Facts about each source; lengths are the tokens per text of the feature table, left_out rows taken out before."""
     return {
         name: SourceFacts(
             rows=len(text),
@@ -22,6 +25,7 @@ def source_facts(
             tokens_per_pair=float((lengths[pairs[name].queries] + lengths[pairs[name].documents]).mean()),
             sha256=text.sha256,
             revision=text.revision,
+            left_out=left_out.get(name, ()),
         )
         for name, text in texts.items()
     }

@@ -3,22 +3,19 @@
 from collections.abc import Mapping
 
 from mixtune.study import Study
-from mixtune.training.data.texts import SourceText, TargetText
+from mixtune.training.data.texts import SourceText
 from mixtune.training.prepared import Prepared
 
 
-def notes_of(
-    study: Study, sources: Mapping[str, SourceText], targets: Mapping[str, TargetText], prepared: Prepared
-) -> tuple[str, ...]:
-    """Sentences about what was left out, what dev ranks against, and which held-out queries a source trains on.
+def notes_of(study: Study, sources: Mapping[str, SourceText], prepared: Prepared) -> tuple[str, ...]:
+    """Sentences about what was left out, what dev ranks against, and how widely teachers' margins spread.
 
     Args:
-        study: whose prompts stand before the texts.
+        study: whose teachers they are.
         sources: texts of the sources that mixtures may use, prompted.
-        targets: texts of all targets, prompted.
         prepared: the arrays that were made of them.
     """
-    return (*_left_out(sources, prepared), *_taught(study, prepared), *_leaks(study, sources, targets))
+    return (*_left_out(sources, prepared), *_taught(study, prepared))
 
 
 def _left_out(sources: Mapping[str, SourceText], prepared: Prepared) -> list[str]:
@@ -52,23 +49,3 @@ def _taught(study: Study, prepared: Prepared) -> list[str]:
         for teacher, spread, role in both
         if teacher is not None and spread is not None
     ]
-
-
-def _leaks(study: Study, sources: Mapping[str, SourceText], targets: Mapping[str, TargetText]) -> list[str]:
-    """Say which sources train on a target's held-out queries; prompts, which may differ, are taken off first."""
-    trained = {
-        source.name: {query.removeprefix(source.prompts.query) for query in sources[source.name].queries}
-        for source in study.sources
-        if source.name in sources
-    }
-    notes = []
-    for target in study.targets:
-        text = targets[target.name]
-        held_out = {query.removeprefix(target.prompts.query) for query in (*text.dev.queries, *text.test.queries)}
-        for name, queries in trained.items():
-            shared = len(queries & held_out)
-            if shared:
-                notes.append(
-                    f"source {name!r} trains on {shared} queries that are dev or test queries of {target.name!r}"
-                )
-    return notes

@@ -5,11 +5,13 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from pydantic import TypeAdapter
 
+from mixtune.contamination import Decontaminate
 from mixtune.feasible import require_mixture, with_rows
 from mixtune.preparation import Preparation
 from mixtune.source import Source, SourceFacts
@@ -24,6 +26,14 @@ from mixtune.training.encoding.features import FeatureTable
 from mixtune.training.encoding.models import resolve
 from mixtune.training.measuring.pools import candidate_pool
 from mixtune.training.prepared import Floats, Pairs, Prepared, PreparedTarget, Rows
+from mixtune.training.preparing.contamination import FORMAT as COMPARED
+from mixtune.training.preparing.contamination import (
+    StudyTexts,
+    cleaned_texts,
+    contamination_of,
+    find_shared,
+    left_out,
+)
 from mixtune.training.preparing.examples import dev_signal, pairs_of, split_of
 from mixtune.training.preparing.facts import source_facts, target_facts
 from mixtune.training.preparing.mining import mined
@@ -63,9 +73,10 @@ class Work:
 def prepare(study: Study, root: Path, progress: Progress) -> Preparation:
     """Read, tokenise and encode everything that the study's trials need; called again, it finds its own work.
 
-    Sources whose expert weight is 0 are not read. What is shared with other studies under the same cache root is
-    found by content: texts by the text, arrays by a hash over data, model and what is trainable. Name, seed, search
-    and budget of the study play no part.
+    Sources whose expert weight is 0 are not read. Every other one is compared with every target, and rows that hold
+    texts of dev or test are counted and, where the study asks for it, left out of everything else. What is shared with
+    other studies under the same cache root is found by content: texts by the text, arrays by a hash over data, model
+    and what is trainable. Name, seed, search and budget of the study play no part.
 
     Args:
         study: what to prepare; its own preparation is not read.
@@ -81,11 +92,19 @@ def prepare(study: Study, root: Path, progress: Progress) -> Preparation:
     model = resolve(study.model)
     table = FeatureTable(root, model, max_length=study.proxy.max_length, precision=study.proxy.precision)
     key = _key(study, table, root, progress)
+    source_text = cache(lambda source: read_source(source, root))
+    target_text = cache(lambda target: read_target(target, root))
+    shared = find_shared(study, root, progress, source_text=source_text, target_text=target_text)
+    removed = left_out(study, shared)
     folder = root / "prepared" / key
     layers = frozen_layers(study)
     teachers = open_teachers(study.proxy, root)
     done = _complete(folder, table, layers, teachers)
-    work = Work() if done else _build(study, root, folder, table, teachers, progress)
+    if done:
+        work = Work()
+    else:
+        texts = cleaned_texts(study, removed, source_text=source_text, target_text=target_text)
+        work = _build(study, texts, folder, table, teachers, progress)
     facts = TypeAdapter(Facts).validate_python(folders.load_record(folder))
     arrays = folders.load(folder)
     require_supervision(study, supervised(arrays.sources))
@@ -103,6 +122,7 @@ def prepare(study: Study, root: Path, progress: Progress) -> Preparation:
         seconds=time.monotonic() - started,
         flops=work.flops,
         notes=facts.notes,
+        contamination=contamination_of(study, shared, removed),
     )
 
 
@@ -144,6 +164,8 @@ def _key(study: Study, table: FeatureTable, root: Path, progress: Progress) -> s
         parts.append(("target", target.name, str(target.pool), target_hash(target, root)))
         done += 1
     progress("reading", total, total)
+    if study.decontaminate is not Decontaminate.NONE:
+        parts.append(("decontaminate", study.decontaminate, COMPARED))
     for role, teacher in (("teacher", study.proxy.teacher), ("batch_teacher", study.proxy.batch_teacher)):
         if teacher is not None:
             parts.append((role, teacher.kind, resolve(teacher.model).fingerprint))
@@ -172,10 +194,11 @@ def used_rows(prepared: Prepared) -> Rows:
     return np.unique(np.concatenate(named))
 
 
-def _build(study: Study, root: Path, folder: Path, table: FeatureTable, teachers: Teachers, progress: Progress) -> Work:
+def _build(
+    study: Study, read: StudyTexts, folder: Path, table: FeatureTable, teachers: Teachers, progress: Progress
+) -> Work:
     entries = {source.name: source for source in study.sources if source.name in study.names}
-    sources = {name: read_source(source, root) for name, source in entries.items()}
-    targets = {target.name: read_target(target, root) for target in study.targets}
+    sources, targets = read.sources, read.targets
     require_mixture(with_rows(study, {name: len(text) for name, text in sources.items()}))
     require_supervision(study, will_be_supervised(study, sources))
     for name, text in targets.items():
@@ -213,9 +236,9 @@ def _build(study: Study, root: Path, folder: Path, table: FeatureTable, teachers
         spread=pair_spread(pairs.values(), table.embeddings),
         batch_spread=batch_spread(pairs.values(), table, teachers.batch, progress) if teachers.batch else None,
     )
-    notes = notes_of(study, texts, targets, prepared)
+    notes = notes_of(study, texts, prepared)
     facts = Facts(
-        source_facts(sources, prepared.sources, table.lengths),
+        source_facts(sources, prepared.sources, table.lengths, read.left_out),
         target_facts(targets, prepared.targets),
         len(used_rows(prepared)),
         notes,

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mixtune.contamination import Decontaminate, Overlap, Shared
 from mixtune.errors import DataError
 from mixtune.preparation import Preparation
 from mixtune.prompts import Prompts
@@ -204,20 +205,52 @@ def test_what_dev_ranks_against_is_said(preparation: Preparation) -> None:
     assert not any("'whole'" in note for note in preparation.notes)
 
 
-def test_training_on_held_out_queries_is_said(study: Study, root: Path) -> None:
+def test_training_on_held_out_queries_is_counted(study: Study, root: Path) -> None:
     leak = Source("leak", "beir", study.sources[0].location, split="test")
-    found = prepare(dataclasses.replace(study, sources=(leak,)), root, silent)
-    assert any("'leak' trains on 4 queries that are dev or test queries of 'pooled'" in note for note in found.notes)
+    found = prepare(dataclasses.replace(study, sources=(leak,)), root, silent).contamination
+    assert found is not None and found.removed == {}
+    # The four test queries, and their documents; the other target is about woods.
+    overlaps = found.overlaps["leak"]
+    assert overlaps["pooled"] == Overlap(test_queries=Shared(4), test_documents=Shared(4))
+    assert not overlaps["whole"].found
+
+
+def test_a_training_split_shares_no_query_with_dev_and_test(preparation: Preparation) -> None:
+    assert preparation.contamination is not None
+    # Query 4 of dev has judgements for documents 0 and 1, which belong to queries of the training split.
+    assert preparation.contamination.overlaps["farm"]["pooled"] == Overlap(dev_documents=Shared(2))
+
+
+def test_rows_that_hold_held_out_queries_are_removed(study: Study, root: Path, tmp_path: Path) -> None:
+    both = write_set(tmp_path / "both", "farms")
+    (tmp_path / "both" / "qrels" / "train.tsv").write_text(
+        "query-id\tcorpus-id\tscore\n" + "".join(f"q{i}\td{i}\t1\n" for i in range(6))
+    )
+    leaking = dataclasses.replace(study, sources=(Source("both", "beir", both),))
+    clean = dataclasses.replace(leaking, decontaminate=Decontaminate.QUERIES)
+    before, after = prepare(leaking, root, silent), prepare(clean, root, silent)
+    assert before.contamination is not None and after.contamination is not None
+    assert before.contamination.overlaps == after.contamination.overlaps
+    assert (before.contamination.removed, after.contamination.removed) == ({}, {"both": 2})
+    assert (before.sources["both"].rows, after.sources["both"].rows) == (6, 4)
+    assert (before.sources["both"].left_out, after.sources["both"].left_out) == ((), (4, 5))
+    assert before.key != after.key
+    pairs = {key: load_prepared(root, key).sources["both"].queries.tolist() for key in (before.key, after.key)}
+    assert pairs[after.key] == pairs[before.key][:4]
+
+
+def test_asking_for_no_removal_leaves_the_key_as_it_was(study: Study, root: Path, preparation: Preparation) -> None:
+    assert prepare(dataclasses.replace(study, decontaminate=Decontaminate.NONE), root, silent).key == preparation.key
 
 
 @pytest.mark.parametrize(("source", "target"), [("query: ", ""), ("", "search: "), ("query: ", "search: ")])
-def test_training_on_held_out_queries_is_said_whatever_the_prompts(
+def test_training_on_held_out_queries_is_counted_whatever_the_prompts(
     study: Study, tmp_path: Path, source: str, target: str
 ) -> None:
     leak = Source("leak", "beir", study.sources[0].location, split="test", prompts=Prompts(source))
     targets = tuple(dataclasses.replace(each, prompts=Prompts(target)) for each in study.targets)
-    found = prepare(dataclasses.replace(study, sources=(leak,), targets=targets), tmp_path, silent)
-    assert any("'leak' trains on 4 queries that are dev or test queries of 'pooled'" in note for note in found.notes)
+    found = prepare(dataclasses.replace(study, sources=(leak,), targets=targets), tmp_path, silent).contamination
+    assert found is not None and found.overlaps["leak"]["pooled"].test_queries == Shared(4)
 
 
 def test_too_few_dev_queries_are_refused_before_anything_is_encoded(study: Study, tmp_path: Path) -> None:
@@ -239,8 +272,9 @@ def test_an_unprepared_key_is_named(root: Path) -> None:
 def test_progress_is_told_by_stage_and_ends_complete(study: Study, tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     prepare(study, tmp_path, lambda *now: told.append(now))
-    assert list(dict.fromkeys(what for what, _, _ in told)) == ["reading", "tokenising", "encoding"]
-    for what in ("reading", "tokenising", "encoding"):
+    comparing = [f"comparing {name} with dev and test" for name in ("farm", "wood")]
+    assert list(dict.fromkeys(what for what, _, _ in told)) == ["reading", *comparing, "tokenising", "encoding"]
+    for what in ("reading", *comparing, "tokenising", "encoding"):
         _, done, total = [one for one in told if one[0] == what][-1]
         assert done == total > 0
 
