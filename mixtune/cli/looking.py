@@ -1,0 +1,100 @@
+"""Running the studies that look into a finished one."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mixtune.cli.options import hint
+from mixtune.cli.parts import Parts
+from mixtune.errors import ConfigError, NotReady, StudyExists, StudyNotFound
+
+if TYPE_CHECKING:
+    from mixtune.recipe import Recipe
+    from mixtune.store.base import Store, StudyRecord
+    from mixtune.study import Study
+
+
+def finished(store: "Store", name: str, url: str) -> "tuple[Study, Recipe]":
+    """A finished study and the recipe that it recommends.
+
+    Raises:
+        StudyNotFound: no study of that name.
+        ConfigError: it is a look into a study itself, or a part of a comparison.
+        NotReady: it has not run to its end, or has nothing to recommend.
+    """
+    from mixtune.cli.reading import summary_of
+    from mixtune.study import StudyState
+
+    record = store.study(name).told
+    if record.study.of:
+        raise ConfigError(f"study {name!r} is a part of {record.study.of!r}: look into a study of its own")
+    if record.state is not StudyState.COMPLETE:
+        raise NotReady(
+            f"study {name!r} is {record.state.value}, and only a finished one can be looked into: go on with "
+            f"`mixtune resume {name}{hint(url)}`"
+        )
+    best = summary_of(store, name).best
+    if best is None:
+        raise NotReady(f"study {name!r} has no finished trial to recommend a recipe from")
+    return record.study, best.recipe
+
+
+def run_looks(parts: Parts, store: "Store", study: "Study", looks: Sequence["Study"], url: str, *, told: bool) -> None:
+    """Run what is left of the looks into a study, watched; what each takes is said before the first one starts.
+
+    A look that is complete already stays as it is. told leaves standard output to what comes after.
+
+    Raises:
+        StudyExists: there is one of another list, proxy or number of seeds.
+        StudyStopped: one failed.
+        Exit: it was interrupted.
+    """
+    from mixtune.cli.live import Output
+    from mixtune.cli.running import drive_watched
+    from mixtune.config import home
+    from mixtune.study import StudyState
+
+    console = Output(stderr=told)
+    records = [_stored(store, look, url) for look in looks]
+    for record in records:
+        name = record.study.name
+        if record.state is StudyState.COMPLETE:
+            console.print(f"{name} has been run already", markup=False, highlight=False)
+            continue
+        fresh = study.prepared.run_flops
+        unit = fresh if record.study.proxy == study.proxy else parts.price(record.study, home().ready().cache)
+        console.print(_price(record.study, unit, fresh), markup=False, highlight=False, soft_wrap=True)
+    for record in records:
+        if record.state is not StudyState.COMPLETE:
+            drive_watched(parts, store, record, url, console)
+
+
+def _price(look: "Study", unit: float, fresh: float) -> str:
+    """Its runs, their cost, and that in fresh runs of the study; unit is the cost of one run of the look."""
+    from mixtune.report.fidelity import proxy_name
+    from mixtune.report.tables import flops
+
+    runs = look.budget.trials or 0
+    return (
+        f"{look.name}: {runs} runs of {proxy_name(look.proxy)}, about {flops(runs * unit)}, as much as "
+        f"{runs * unit / fresh:,.1f} fresh runs of the study"
+    )
+
+
+def _stored(store: "Store", look: "Study", url: str) -> "StudyRecord":
+    from mixtune.cli.specification import differences
+
+    try:
+        record = store.study(look.name)
+    except StudyNotFound:
+        return store.create_study(look)
+    found = differences(record.study, look)
+    if not found:
+        return record
+    if not store.trials(look.name):
+        store.delete_study(look.name)
+        return store.create_study(look)
+    fields = sorted({"its recipes" if "recipes" in field else field for field, _, _ in found})
+    raise StudyExists(
+        f"{look.name} exists and differs in {', '.join(fields)} (other options, or {look.of!r} was searched on since): "
+        f"ask as before, or remove it with `mixtune rm {look.name}{hint(url)}`"
+    )
