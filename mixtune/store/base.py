@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
+from mixtune.comparison import Comparison
 from mixtune.measurement import Scores
 from mixtune.proposal import Role
 from mixtune.recipe import Recipe
@@ -38,6 +39,24 @@ class StudyRecord:
         if self.state is not StudyState.RUNNING or self.driven:
             return self
         return replace(self, state=StudyState.STOPPED, reason="its tuner is gone (killed, or its machine is)")
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonRecord:
+    """A comparison as stored. Its members are studies of their own, see Comparison.members."""
+
+    comparison: Comparison
+    created: float
+    updated: float
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """A complete trial found by its fingerprint: the study that it is of, and its per-query test scores."""
+
+    study: str
+    trial: Trial
+    scores: Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +97,7 @@ class Attempt:
 class TrialSummary:
     """A line of a list of trials: what is shown, without what was measured (cost_flops is 0 before that).
 
-    stopped_at is the step at which a pruned trial was ended, None for all others.
+    stopped_at is the step at which a pruned trial was ended, None for all others. reused is that of the Trial.
     """
 
     number: int
@@ -94,6 +113,7 @@ class TrialSummary:
     started: float | None
     finished: float | None
     stopped_at: int | None = None
+    reused: str = ""
 
 
 class Store(Protocol):
@@ -105,7 +125,7 @@ class Store(Protocol):
     """
 
     def create_study(self, study: Study) -> StudyRecord:
-        """Add a study, queued. Raises StudyExists if the name is taken."""
+        """Add a study, queued. Raises StudyExists if a study or a comparison has the name."""
         ...
 
     def study(self, name: str) -> StudyRecord:
@@ -177,6 +197,33 @@ class Store(Protocol):
 
     def release(self, lease: Lease) -> None:
         """Give the lease back. Does nothing if it is lost already."""
+        ...
+
+    def twin(self, fingerprint: str) -> Twin | None:
+        """The oldest complete trial of any study with that fingerprint that ran itself, None if there is none."""
+        ...
+
+    def create_comparison(self, comparison: Comparison) -> ComparisonRecord:
+        """Add a comparison without members. Raises StudyExists if a study or a comparison has the name."""
+        ...
+
+    def comparison(self, name: str) -> ComparisonRecord:
+        """One comparison. Raises StudyNotFound."""
+        ...
+
+    def comparisons(self) -> list[ComparisonRecord]:
+        """All comparisons, oldest first."""
+        ...
+
+    def update_comparison(self, comparison: Comparison) -> ComparisonRecord:
+        """Replace what is stored under the comparison's name. Raises StudyNotFound."""
+        ...
+
+    def delete_comparison(self, name: str) -> None:
+        """Remove a comparison and all its members, or nothing.
+
+        Raises StudyNotFound; LeaseHeld while a living tuner drives a member.
+        """
         ...
 
     def close(self) -> None:

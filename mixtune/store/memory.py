@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from threading import RLock
 
+from mixtune.comparison import Comparison
 from mixtune.measurement import Scores
 from mixtune.store.attempts import account, kept
-from mixtune.store.base import Attempt, Lease, StudyRecord, TrialSummary
+from mixtune.store.base import Attempt, ComparisonRecord, Lease, StudyRecord, TrialSummary, Twin
 from mixtune.store.codec import storable, to_json
 from mixtune.store.lease import held, is_living
 from mixtune.store.refusals import (
     fenced_off,
+    is_comparison,
     name_taken,
+    no_such_comparison,
     no_such_study,
     no_such_trial,
     require_next,
@@ -48,13 +51,14 @@ class MemoryStore:
     def __init__(self) -> None:
         self._shelves: dict[str, _Shelf] = {}
         self._holders: dict[str, _Holder] = {}
+        self._comparisons: dict[str, ComparisonRecord] = {}
         self._lock = RLock()
 
     def create_study(self, study: Study) -> StudyRecord:
-        """Add a study, queued. Raises StudyExists if the name is taken."""
+        """Add a study, queued. Raises StudyExists if a study or a comparison has the name."""
         to_json(study)
         with self._lock:
-            if study.name in self._shelves:
+            if study.name in self._shelves or study.name in self._comparisons:
                 raise name_taken(study.name)
             now = time.time()
             record = StudyRecord(study, StudyState.QUEUED, uuid.uuid4().hex, created=now, updated=now)
@@ -133,6 +137,7 @@ class MemoryStore:
                 started=trial.started,
                 finished=trial.finished,
                 stopped_at=trial.measurement.step if trial.state is TrialState.PRUNED and trial.measurement else None,
+                reused=trial.reused,
             )
             for trial in self.trials(name)
         ]
@@ -194,10 +199,66 @@ class MemoryStore:
             if (holder.owner, holder.fence) == (lease.owner, lease.fence):
                 holder.owner = None
 
+    def twin(self, fingerprint: str) -> Twin | None:
+        """The oldest complete trial of any study with that fingerprint that ran itself, None if there is none."""
+        with self._lock:
+            for name, shelf in self._shelves.items():
+                for trial in shelf.trials:
+                    own = trial.state is TrialState.COMPLETE and not trial.reused
+                    if own and trial.fingerprint == fingerprint:
+                        return Twin(name, trial, shelf.scores.get(trial.number, {}))
+            return None
+
+    def create_comparison(self, comparison: Comparison) -> ComparisonRecord:
+        """Add a comparison without members. Raises StudyExists if a study or a comparison has the name."""
+        to_json(comparison)
+        with self._lock:
+            if comparison.name in self._shelves or comparison.name in self._comparisons:
+                raise name_taken(comparison.name)
+            now = time.time()
+            record = self._comparisons[comparison.name] = ComparisonRecord(comparison, now, now)
+            return record
+
+    def comparison(self, name: str) -> ComparisonRecord:
+        """One comparison. Raises StudyNotFound."""
+        with self._lock:
+            if name not in self._comparisons:
+                raise no_such_comparison(name, list(self._comparisons))
+            return self._comparisons[name]
+
+    def comparisons(self) -> list[ComparisonRecord]:
+        """All comparisons, oldest first."""
+        with self._lock:
+            return list(self._comparisons.values())
+
+    def update_comparison(self, comparison: Comparison) -> ComparisonRecord:
+        """Replace what is stored under the comparison's name. Raises StudyNotFound."""
+        to_json(comparison)
+        with self._lock:
+            old = self.comparison(comparison.name)
+            record = self._comparisons[comparison.name] = ComparisonRecord(comparison, old.created, time.time())
+            return record
+
+    def delete_comparison(self, name: str) -> None:
+        """Remove a comparison and all its members, or nothing.
+
+        Raises StudyNotFound; LeaseHeld while a living tuner drives a member.
+        """
+        with self._lock:
+            self.comparison(name)
+            members = [each for each, shelf in self._shelves.items() if shelf.record.study.of == name]
+            for member in members:
+                self._require_free(member)
+            for member in members:
+                self.delete_study(member)
+            del self._comparisons[name]
+
     def close(self) -> None:
         """Do nothing: there are no connections."""
 
     def _shelf(self, name: str) -> _Shelf:
+        if name in self._comparisons:
+            raise is_comparison(name)
         if name not in self._shelves:
             raise no_such_study(name, list(self._shelves))
         return self._shelves[name]
@@ -210,11 +271,15 @@ class MemoryStore:
         if not 0 <= number < len(shelf.trials):
             raise no_such_trial(shelf.record.study.name, number)
 
-    def _take(self, name: str, owner: str | None) -> int:
+    def _require_free(self, name: str) -> None:
         holder = self._holders[name]
         idle = time.monotonic() - holder.renewed
         if holder.owner is not None and is_living(holder.owner, idle):
             raise held(name, holder.owner, idle)
+
+    def _take(self, name: str, owner: str | None) -> int:
+        self._require_free(name)
+        holder = self._holders[name]
         holder.owner, holder.fence, holder.renewed = owner, holder.fence + 1, time.monotonic()
         return holder.fence
 

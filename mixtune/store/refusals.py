@@ -20,6 +20,19 @@ def no_such_study(name: str, names: Sequence[str]) -> StudyNotFound:
     return StudyNotFound(f"there is no study {name!r}; {told}, `mixtune ls` lists all")
 
 
+def no_such_comparison(name: str, names: Sequence[str]) -> StudyNotFound:
+    """Name the comparisons that there are."""
+    known = f"known: {', '.join(map(repr, names[:FEW]))}, `mixtune ls` lists all" if names else "there is none yet"
+    return StudyNotFound(f"there is no comparison {name!r}; {known}")
+
+
+def is_comparison(name: str) -> StudyNotFound:
+    """Say that a name is that of a comparison, where a study was asked for."""
+    return StudyNotFound(
+        f"{name!r} is a comparison, not a study: `mixtune show {name}` shows it, `mixtune ls --all` lists its studies"
+    )
+
+
 def name_taken(name: str) -> StudyExists:
     """Say how to get another name, or the old study."""
     return StudyExists(

@@ -4,14 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, case
+from sqlalchemy import Row, case, func
 
+from mixtune.comparison import Comparison
 from mixtune.errors import StoreError
 from mixtune.measurement import Measurement, Scores
 from mixtune.proposal import Proposal, Role
 from mixtune.recipe import Recipe
 from mixtune.store.attempts import kept
-from mixtune.store.base import Attempt, AttemptOutcome, StudyRecord, TrialSummary
+from mixtune.store.base import Attempt, AttemptOutcome, ComparisonRecord, StudyRecord, TrialSummary, Twin
 from mixtune.store.codec import from_text, from_texts, to_json, to_text
 from mixtune.store.lease import is_living
 from mixtune.store.tables import trials
@@ -25,7 +26,7 @@ TRIAL_COLUMNS = tuple(
     trials.c[name]
     for name in (
         *("number", "recipe", "proposal", "measurement", "seed", "seen", "state", "attempt"),
-        *("error", "node", "pid", "started", "finished"),
+        *("error", "node", "pid", "started", "finished", "fingerprint", "reused"),
     )
 )
 SUMMARY_COLUMNS = (
@@ -37,6 +38,7 @@ SUMMARY_COLUMNS = (
         )
     ),
     case((trials.c.state == TrialState.PRUNED.value, trials.c.measurement["step"].as_integer())).label("stopped_at"),
+    func.coalesce(trials.c.reused, "").label("reused"),
 )
 
 
@@ -61,6 +63,8 @@ def trial_values(trial: Trial) -> dict[str, object]:
         "recipe": to_text(recipe),
         "proposal": to_text(proposal),
         "measurement": None if measurement is None else to_text(measurement),
+        "fingerprint": trial.fingerprint or None,
+        "reused": trial.reused or None,
     }
 
 
@@ -87,8 +91,14 @@ def to_record(row: AnyRow) -> StudyRecord:
     )
 
 
+def to_twin(row: AnyRow) -> Twin:
+    """A study's name, TRIAL_COLUMNS and scores. Raises StoreError if their JSON is something else."""
+    (trial,) = to_trials(row.name, [row])
+    return Twin(row.name, trial, {} if row.scores is None else to_scores(row.name, row.scores))
+
+
 def to_trials(study: str, rows: Sequence[AnyRow]) -> list[Trial]:
-    """Rows of TRIAL_COLUMNS. Raises StoreError if their JSON is not that of trials."""
+    """Rows that hold TRIAL_COLUMNS. Raises StoreError if their JSON is not that of trials."""
 
     def read() -> list[Trial]:
         # All rows' JSON in one call: half the time of one call each.
@@ -96,10 +106,23 @@ def to_trials(study: str, rows: Sequence[AnyRow]) -> list[Trial]:
         proposals = from_texts(list[Proposal], texts)
         measured = from_texts(list[Measurement | None], [row.measurement or "null" for row in rows])
         return [
-            Trial(number, proposal, seed, seen, TrialState(state), attempt, measurement, *rest)
-            for (number, _, _, _, seed, seen, state, attempt, *rest), proposal, measurement in zip(
-                rows, proposals, measured, strict=True
+            Trial(
+                row.number,
+                proposal,
+                row.seed,
+                row.seen,
+                TrialState(row.state),
+                row.attempt,
+                measurement,
+                row.error,
+                row.node,
+                row.pid,
+                row.started,
+                row.finished,
+                row.fingerprint or "",
+                row.reused or "",
             )
+            for row, proposal, measurement in zip(rows, proposals, measured, strict=True)
         ]
 
     return _read(study, read)
@@ -116,6 +139,11 @@ def to_summaries(study: str, rows: Sequence[AnyRow]) -> list[TrialSummary]:
         ]
 
     return _read(study, read)
+
+
+def to_comparison(row: AnyRow) -> ComparisonRecord:
+    """A row of `comparisons`. Raises StoreError if its JSON is something else."""
+    return _read(row.name, lambda: ComparisonRecord(from_text(Comparison, row.comparison), row.created, row.updated))
 
 
 def to_attempt(row: AnyRow) -> Attempt:

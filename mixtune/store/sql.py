@@ -7,26 +7,29 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from mixtune.comparison import Comparison
 from mixtune.errors import StoreError
 from mixtune.measurement import Scores
 from mixtune.store import rows
 from mixtune.store.attempts import account, kept
-from mixtune.store.base import Attempt, Lease, StudyRecord, TrialSummary
+from mixtune.store.base import Attempt, ComparisonRecord, Lease, StudyRecord, TrialSummary, Twin
 from mixtune.store.codec import storable, to_text
 from mixtune.store.database import Database
 from mixtune.store.lease import held, is_living
 from mixtune.store.refusals import (
     fenced_off,
+    is_comparison,
     name_taken,
+    no_such_comparison,
     no_such_study,
     no_such_trial,
     require_next,
     require_same_name,
 )
-from mixtune.store.tables import attempts, leases, studies, trials
+from mixtune.store.tables import attempts, comparisons, leases, studies, trials
 from mixtune.store.tables import scores as scores_table
 from mixtune.study import Study, StudyState
-from mixtune.trial import Trial
+from mixtune.trial import Trial, TrialState
 
 
 def open_store(url: str, *, create: bool = True) -> "SqlStore":
@@ -66,11 +69,12 @@ class SqlStore:
         self._database = database
 
     def create_study(self, study: Study) -> StudyRecord:
-        """Add a study, queued. Raises StudyExists if the name is taken."""
+        """Add a study, queued. Raises StudyExists if a study or a comparison has the name."""
         row = {"uid": uuid.uuid4().hex, "name": study.name, "state": StudyState.QUEUED.value, "reason": ""}
         now = self._database.now
 
         def work(db: Connection) -> StudyRecord:
+            _require_no_comparison(db, study.name)
             try:
                 db.execute(insert(studies).values(**row, created=now, updated=now, study=to_text(study)))
             except IntegrityError as error:
@@ -204,6 +208,71 @@ class SqlStore:
         """Give the lease back. Does nothing if it is lost already."""
         self._database.write(lambda db: db.execute(update(leases).where(_is(lease)).values(owner=None)))
 
+    def twin(self, fingerprint: str) -> Twin | None:
+        """The oldest complete trial of any study with that fingerprint that ran itself, None if there is none."""
+        query = (
+            select(studies.c.name, *rows.TRIAL_COLUMNS, scores_table.c.scores)
+            .join_from(trials, studies, trials.c.study_id == studies.c.id)
+            .join(scores_table, _same_trial(scores_table, trials), isouter=True)
+            .where(trials.c.fingerprint == fingerprint, trials.c.state == TrialState.COMPLETE.value)
+            .where(trials.c.reused.is_(None))
+            .order_by(studies.c.id, trials.c.number)
+            .limit(1)
+        )
+        found = self._database.read(lambda db: db.execute(query).one_or_none())
+        return None if found is None else rows.to_twin(found)
+
+    def create_comparison(self, comparison: Comparison) -> ComparisonRecord:
+        """Add a comparison without members. Raises StudyExists if a study or a comparison has the name."""
+        name, now, text = comparison.name, self._database.now, to_text(comparison)
+
+        def work(db: Connection) -> ComparisonRecord:
+            _require_no_comparison(db, name)
+            if db.scalar(select(studies.c.id).where(studies.c.name == name)) is not None:
+                raise name_taken(name)
+            try:
+                db.execute(insert(comparisons).values(name=name, created=now, updated=now, comparison=text))
+            except IntegrityError as error:
+                raise name_taken(name) from error
+            return _comparison(db, name)
+
+        return self._database.write(work)
+
+    def comparison(self, name: str) -> ComparisonRecord:
+        """One comparison. Raises StudyNotFound."""
+        return self._database.read(lambda db: _comparison(db, name))
+
+    def comparisons(self) -> list[ComparisonRecord]:
+        """All comparisons, oldest first."""
+        found = self._database.read(lambda db: db.execute(select(comparisons).order_by(comparisons.c.id)).all())
+        return [rows.to_comparison(row) for row in found]
+
+    def update_comparison(self, comparison: Comparison) -> ComparisonRecord:
+        """Replace what is stored under the comparison's name. Raises StudyNotFound."""
+        values = {"comparison": to_text(comparison), "updated": self._database.now}
+
+        def work(db: Connection) -> ComparisonRecord:
+            db.execute(update(comparisons).where(comparisons.c.name == comparison.name).values(**values))
+            return _comparison(db, comparison.name)
+
+        return self._database.write(work)
+
+    def delete_comparison(self, name: str) -> None:
+        """Remove a comparison and all its members, or nothing.
+
+        Raises StudyNotFound; LeaseHeld while a living tuner drives a member.
+        """
+
+        def work(db: Connection) -> None:
+            _comparison(db, name)
+            part = studies.c.study["of"].as_string() == name
+            for member in db.scalars(select(studies.c.name).where(part)).all():
+                self._take(db, member, None)
+                db.execute(delete(studies).where(studies.c.name == member))
+            db.execute(delete(comparisons).where(comparisons.c.name == name))
+
+        self._database.write(work)
+
     def close(self) -> None:
         """Let go of connections."""
         self._database.close()
@@ -250,11 +319,33 @@ def _at(table: Table, study_id: int, number: int) -> ColumnElement[bool]:
     return and_(table.c.study_id == study_id, table.c.number == number)
 
 
+def _same_trial(table: Table, other: Table) -> ColumnElement[bool]:
+    return and_(table.c.study_id == other.c.study_id, table.c.number == other.c.number)
+
+
 def _id(db: Connection, name: str) -> int:
     found = db.scalar(select(studies.c.id).where(studies.c.name == name))
     if found is None:
+        if _has_comparison(db, name):
+            raise is_comparison(name)
         raise no_such_study(name, list(db.scalars(select(studies.c.name).order_by(studies.c.id))))
     return int(found)
+
+
+def _has_comparison(db: Connection, name: str) -> bool:
+    return db.scalar(select(comparisons.c.id).where(comparisons.c.name == name)) is not None
+
+
+def _require_no_comparison(db: Connection, name: str) -> None:
+    if _has_comparison(db, name):
+        raise name_taken(name)
+
+
+def _comparison(db: Connection, name: str) -> ComparisonRecord:
+    row = db.execute(select(comparisons).where(comparisons.c.name == name)).one_or_none()
+    if row is None:
+        raise no_such_comparison(name, list(db.scalars(select(comparisons.c.name).order_by(comparisons.c.id))))
+    return rows.to_comparison(row)
 
 
 def _id_of_trial(db: Connection, name: str, number: int) -> int:

@@ -7,6 +7,7 @@ from sqlalchemy import (
     Double,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     Integer,
     MetaData,
     Table,
@@ -60,6 +61,9 @@ trials = Table(
     Column("recipe", JSON, nullable=False),
     Column("proposal", JSON, nullable=False),
     Column("measurement", JSON(none_as_null=True)),
+    Column("fingerprint", Text),
+    Column("reused", Text),
+    Index(None, "fingerprint"),
 )
 
 attempts = Table(
@@ -84,6 +88,16 @@ scores = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("scores", JSON, nullable=False),
     ForeignKeyConstraint(["study_id", "number"], ["trials.study_id", "trials.number"], ondelete="CASCADE"),
+)
+
+comparisons = Table(
+    "comparisons",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("created", Double, nullable=False),
+    Column("updated", Double, nullable=False),
+    Column("comparison", JSON, nullable=False),
 )
 
 leases = Table(

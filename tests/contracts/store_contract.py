@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from mixtune.comparison import Comparison, Equal
 from mixtune.errors import LeaseHeld, LeaseLost, StoreError, StudyExists, StudyNotFound
 from mixtune.measurement import Cost, Drawn, Influence, Measurement, Scores
 from mixtune.preparation import Preparation
@@ -18,7 +19,7 @@ from mixtune.recipe import Mixture, Recipe
 from mixtune.search import Budget, Search
 from mixtune.source import Source, SourceFacts
 from mixtune.space import SimplexMapping, Space
-from mixtune.store.base import AttemptOutcome, Lease, Store
+from mixtune.store.base import AttemptOutcome, Lease, Store, Twin
 from mixtune.store.lease import Owner, process_owner
 from mixtune.study import Study, StudyState
 from mixtune.target import Target, TargetFacts
@@ -70,6 +71,11 @@ def finish(trial: Trial, score: float = 1 / 3) -> Trial:
         checkpoint="trial-0",
     )
     return replace(trial, state=TrialState.COMPLETE, measurement=measurement, node="n1", pid=4711, finished=2.5)
+
+
+def make_comparison(name: str = "duel") -> Comparison:
+    contenders = {"tdro": Search("tdro", {}), "tpe ü": Search("tpe", {"prior": "expert"})}
+    return Comparison(replace(make_study(name), preparation=None), contenders, replicates=2, equal=Equal.TRIALS)
 
 
 class StoreContract:
@@ -430,6 +436,92 @@ class StoreContract:
 
         with ThreadPoolExecutor(4) as pool:
             assert sum(lease is not None for lease in pool.map(acquire, range(8))) == 1
+
+    # Equal runs
+
+    def test_a_complete_trial_is_found_by_its_fingerprint_with_its_scores(self, store: Store, lease: Lease) -> None:
+        store.update_study(lease, add=[make_trial(0), replace(make_trial(1), fingerprint="f")])
+        assert store.twin("f") is None
+        done = finish(replace(make_trial(1), fingerprint="f"))
+        store.update_trial(lease, done, SCORES)
+        assert store.twin("f") == Twin("homes", done, SCORES)
+        assert store.twin("g") is None
+        assert store.trials("homes")[1].fingerprint == "f"
+
+    def test_a_trial_without_scores_is_found_without_scores(self, store: Store, lease: Lease) -> None:
+        done = finish(replace(make_trial(0), fingerprint="f"))
+        store.update_study(lease, add=[done])
+        assert store.twin("f") == Twin("homes", done, {})
+
+    def test_a_trial_that_failed_or_took_another_over_is_nobodys_twin(self, store: Store, lease: Lease) -> None:
+        taken = replace(finish(make_trial(0)), fingerprint="f", reused="other/3")
+        failed = replace(make_trial(1), state=TrialState.FAILED, error="boom", fingerprint="f")
+        store.update_study(lease, add=[taken, failed])
+        assert store.twin("f") is None
+        assert store.trials("homes")[0] == taken
+        assert [line.reused for line in store.summaries("homes")] == ["other/3", ""]
+
+    def test_of_equal_trials_the_oldest_studys_is_found(self, store: Store, lease: Lease) -> None:
+        store.create_study(make_study("later"))
+        later = store.acquire("later", process_owner())
+        store.update_study(later, add=[finish(replace(make_trial(0), fingerprint="f"), 0.5)])
+        store.update_study(lease, add=[finish(replace(make_trial(0), fingerprint="f"))])
+        found = store.twin("f")
+        assert found is not None and found.study == "homes"
+
+    # Comparisons
+
+    def test_a_comparison_is_read_back_equal(self, store: Store) -> None:
+        created = store.create_comparison(make_comparison())
+        assert (created, [created]) == (store.comparison("duel"), store.comparisons())
+        assert created.comparison == make_comparison()
+        assert created.created == pytest.approx(created.updated)
+
+    def test_studies_and_comparisons_share_their_names(self, store: Store) -> None:
+        store.create_study(make_study())
+        store.create_comparison(make_comparison())
+        for take in (
+            lambda: store.create_comparison(make_comparison()),
+            lambda: store.create_comparison(make_comparison("homes")),
+            lambda: store.create_study(make_study("duel")),
+        ):
+            with pytest.raises(StudyExists):
+                take()
+
+    def test_who_asks_for_a_comparison_as_a_study_is_told_so(self, store: Store) -> None:
+        store.create_comparison(make_comparison())
+        with pytest.raises(StudyNotFound, match=r"'duel' is a comparison.*mixtune show duel"):
+            store.study("duel")
+        with pytest.raises(StudyNotFound, match="no comparison 'homes'; known: 'duel'"):
+            store.comparison("homes")
+
+    def test_a_comparison_is_replaced_and_keeps_when_it_was_made(self, store: Store) -> None:
+        created = store.create_comparison(make_comparison())
+        changed = store.update_comparison(replace(make_comparison(), replicates=7))
+        assert changed == store.comparison("duel")
+        assert (changed.comparison.replicates, changed.created) == (7, created.created)
+        with pytest.raises(StudyNotFound):
+            store.update_comparison(make_comparison("other"))
+
+    def test_a_removed_comparison_takes_its_members_and_nothing_else(self, store: Store) -> None:
+        store.create_study(make_study())
+        store.create_comparison(make_comparison())
+        for member in make_comparison().members():
+            store.create_study(member.study)
+        store.delete_comparison("duel")
+        assert [record.study.name for record in store.studies()] == ["homes"]
+        assert store.comparisons() == []
+        with pytest.raises(StudyNotFound):
+            store.delete_comparison("duel")
+
+    def test_a_comparison_with_a_driven_member_stays_whole(self, store: Store) -> None:
+        store.create_comparison(make_comparison())
+        names = [store.create_study(member.study).study.name for member in make_comparison().members()]
+        store.acquire(names[-1], process_owner())
+        with pytest.raises(LeaseHeld):
+            store.delete_comparison("duel")
+        assert [record.study.name for record in store.studies()] == names
+        assert len(store.comparisons()) == 1
 
     # Removing
 

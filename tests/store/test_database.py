@@ -8,13 +8,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from postgres_server import PostgresServer
 from sqlalchemy import Connection, inspect, text
-from store_contract import make_study, make_trial
+from store_contract import finish, make_study, make_trial
 
 from mixtune.errors import StoreError
+from mixtune.store import migrations
 from mixtune.store.database import Database
 from mixtune.store.lease import process_owner
 from mixtune.store.migration import head
@@ -38,6 +41,14 @@ def table_names(url: str) -> set[str]:
     names = database.read(lambda db: set(inspect(db).get_table_names()))
     database.close()
     return names
+
+
+def downgrade(db: Connection, revision: str) -> None:
+    """Go back, as nobody does but a test that needs an old database."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = db
+    command.downgrade(config, revision)
 
 
 # Migrations
@@ -71,6 +82,26 @@ def test_an_empty_database_gets_its_tables_and_keeps_what_it_holds(url: str) -> 
     assert store.studies() == [record]
     store.close()
     assert table_names(url) == set(metadata.tables) | {VERSION_TABLE}
+
+
+def test_a_database_of_the_first_version_keeps_its_trials_through_the_upgrade(url: str) -> None:
+    store = open_store(url)
+    store.create_study(make_study())
+    lease = store.acquire("homes", process_owner())
+    store.update_study(lease, add=[finish(make_trial(0))])
+    store.release(lease)
+    trials = store.trials("homes")
+    store.close()
+    database = Database(url)
+    database.write(lambda db: downgrade(db, "0001"))
+    database.close()
+    with pytest.raises(StoreError, match="mixtune db upgrade"):
+        open_store(url)
+    upgrade(url)
+    store = open_store(url)
+    assert store.trials("homes") == trials
+    assert (store.comparisons(), store.twin("f")) == ([], None)
+    store.close()
 
 
 def test_a_database_of_an_older_version_asks_for_the_upgrade(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
