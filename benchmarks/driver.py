@@ -1,33 +1,22 @@
-"""Drives studies in this process, without Ray and without a database, for benchmarks that need hundreds of searches.
+"""Studies of real runs driven in this process: what is prepared once, searched in, judged and recommended."""
 
-The plan, the searchers and the trainer are the product's own, so a study of one worker proposes, trains and measures
-here what it does under `mixtune run`: proposals and seeds depend on the study and the number of the trial alone.
-"""
-
-import shutil
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mixtune.config.home import home
-from mixtune.errors import SearchExhausted, TrainingError
-from mixtune.measurement import Cost, Outcome
-from mixtune.proposal import CHARGED, VISIBLE, Proposal, Role
+from mixtune.errors import SearchExhausted
+from mixtune.measurement import Outcome
+from mixtune.proposal import VISIBLE, Proposal, Role
 from mixtune.recipe import Recipe
 from mixtune.search import Budget, Search
 from mixtune.searchers import make
-from mixtune.searchers.baselines import Baseline
-from mixtune.searchers.remembering import remembering
 from mixtune.study import Study
 from mixtune.training.base import Task
 from mixtune.training.trainer import EncoderTrainer
-from mixtune.trial import Trial, TrialState
-from mixtune.tuning import plan
-
-TOLERANCE = 1.005
-"""Fresh runs differ a little in cost: seven of them count as seven."""
+from mixtune.trial import Trial
+from mixtune.tuning.inprocess import TOLERANCE, costs, drive, within_budget
 
 
 @dataclass(frozen=True)
@@ -65,36 +54,18 @@ class Driver:
         self.prepared = replace(bare, preparation=self.trainer.prepare(bare, lambda what, done, total: None))
 
     def study(self, search: Search, *, runs: float, seed: int, trials: int | None = None) -> Study:
-        """A search under a budget in fresh runs, or in trials as well."""
-        return replace(self.prepared, search=search, budget=Budget(trials, runs, workers=1), seed=seed)
+        """A search under a budget in fresh runs, or in trials as well; what it recommends by itself is what counts."""
+        final = replace(self.prepared.final, finalists=1)
+        return replace(self.prepared, search=search, budget=Budget(trials, runs, workers=1), final=final, seed=seed)
 
     def run(self, study: Study) -> list[Trial]:
         """Drive a search to the end of its budget; of a mixture that is known beforehand nothing needs to run."""
-        searcher = remembering(make(study.search))
-        if isinstance(searcher, Baseline):
-            return []
-        trials = plan.opening(study)
-        with tempfile.TemporaryDirectory() as name:
-            folder, failures = Path(name), 0
-            while failures < study.budget.max_failures:
-                try:
-                    trial = plan.next_trial(study, searcher, trials)
-                except SearchExhausted:
-                    break
-                done = self._finished(study, trial, folder)
-                failures = failures + 1 if done.state is TrialState.FAILED else 0
-                trials[trial.number :] = [done]
-                kept = {trial.number, trial.proposal.parent, *(t.number for t in trials if t.role is Role.REFERENCE)}
-                for old in folder.iterdir():
-                    if old.name not in map(str, kept):
-                        shutil.rmtree(old)
-        return trials
+        return drive(study, self.trainer)
 
     def found(self, study: Study, trials: Sequence[Trial], runs: float | None = None) -> Found:
         """Recommend from the trials that do not go over so many fresh runs, by default those of the budget.
 
-        A tuner lets the last trial go over the budget by up to half of its cost; here it then does not count. But the
-        first trial of a search over fresh runs always does: one run at other weights may cost a little more.
+        Which ones these are `within_budget` says.
         """
         unit = study.prepared.run_flops
         within = within_budget(trials, (runs or study.budget.runs or float("inf")) * unit * TOLERANCE)
@@ -119,43 +90,8 @@ class Driver:
         steps = study.proxy.steps
         proposal = Proposal(recipe, steps, Role.RERUN, horizon=steps, replicate=replicate)
         seed = study.judging_seed(replicate)
+        study = replace(study, final=replace(study.final, seeds=replicate + 1))  # or nothing would be read on test
         return self.trainer.train(study, Task(0, proposal, seed, Path("unused")), lambda step, score: None)
-
-    def _finished(self, study: Study, trial: Trial, folder: Path) -> Trial:
-        """The trial with its measurement; one that cannot go on has failed, as in the tuner."""
-        parent, reference = trial.proposal.parent, trial.proposal.reference
-        task = Task(
-            trial.number,
-            trial.proposal,
-            trial.seed,
-            folder / str(trial.number),
-            None if parent is None else folder / str(parent),
-            reference=None if reference is None else folder / str(reference),
-        )
-        try:
-            outcome = self.trainer.train(study, task, lambda step, score: None)
-        except TrainingError as error:
-            return replace(trial, state=TrialState.FAILED, attempt=1, error=str(error))
-        state = TrialState.PRUNED if outcome.pruned else TrialState.COMPLETE
-        return replace(trial, state=state, attempt=1, measurement=outcome.measurement)
-
-
-def within_budget(trials: Sequence[Trial], flops: float) -> list[Trial]:
-    """The first trials, up to the one with which those that are paid for cost more than that."""
-    spent, within = 0.0, list[Trial]()
-    for trial in trials:
-        cost = costs([trial])
-        lone = trial.role is Role.SEARCH and not costs(within)
-        if cost and spent + cost[0].flops > flops and not lone:
-            break
-        spent += sum(one.flops for one in cost)
-        within.append(trial)
-    return within
-
-
-def costs(trials: Iterable[Trial]) -> list[Cost]:
-    """What the searcher paid for."""
-    return [t.measurement.cost for t in trials if t.role in CHARGED and t.measurement is not None]
 
 
 def influences(trials: Iterable[Trial]) -> dict[str, dict[str, float]]:

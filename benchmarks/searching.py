@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from driver import Found, costs
+from driver import Found
 from pydantic import JsonValue as Json
 from results import Line, Preparable, driver_of
 
@@ -13,6 +13,7 @@ from mixtune.recipe import Recipe
 from mixtune.search import Search
 from mixtune.store.codec import from_json, to_json
 from mixtune.trial import Trial
+from mixtune.tuning.inprocess import costs
 
 
 @dataclass(frozen=True)

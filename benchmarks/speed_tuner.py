@@ -79,7 +79,7 @@ def trivial_study(name: str, trials: int) -> Study:
         targets=tuple(Target(f"t{index}", "docstrings", "numpy") for index in range(2)),
         search=Search("random"),
         budget=Budget(trials=trials, workers=2),
-        final=Final(seeds=1),
+        final=Final(seeds=1, finalists=1),
     )
 
 
@@ -92,7 +92,7 @@ def proxy_study(name: str, steps: int, trials: int) -> Study:
         search=Search("random"),
         budget=Budget(trials=trials, workers=1),
         proxy=Proxy(steps=steps),
-        final=Final(seeds=1),
+        final=Final(seeds=1, finalists=1),
     )
 
 
@@ -105,7 +105,7 @@ def _store(folder: Path) -> Iterator[Store]:
 def _run(store: Store, study: Study, trainer: Trainer, folder: Path) -> list[Trial]:
     """Drive a study to its end; its trials in the order in which they finished."""
     store.create_study(study)
-    record = tune(store, study.name, trainer, artifacts=folder / "artifacts")
+    record = tune(store, study.name, trainer, artifacts=folder / "artifacts", reuse=False)
     trials = store.trials(study.name)
     if record.state != "complete" or any(trial.state is not TrialState.COMPLETE for trial in trials):
         raise SystemExit(f"study {study.name} ended {record.state}: {record.reason}")

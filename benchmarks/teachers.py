@@ -89,7 +89,7 @@ def _study(pool: Source, targets: Sequence[Target], steps: int) -> Study:
         search=Search("uniform"),
         budget=Budget(runs=1.0, workers=1),
         proxy=Proxy("head", steps, BATCH, learning_rate=RATE),
-        final=Final(steps=steps, seeds=0),
+        final=Final(steps=steps, seeds=1),
     )
 
 

@@ -1,0 +1,111 @@
+"""Records the studies that benchmarks/recorded holds, from real runs.
+
+    python benchmarks/record.py docstrings                     the sources and targets of studies/quickstart.yaml
+    python benchmarks/record.py homes --data DIR               scenario homes over a folder of BEIR sets
+
+A recording holds mixtures drawn at random in two ways (`random`, and `regmix`, whose mixtures are sparser), baselines
+and the best of the random ones on three judging seeds each, and real searches with two judged runs of what they
+recommend, for comparison with their replays.
+"""
+
+import argparse
+import importlib.metadata
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from contenders import ONE_RECIPE, SETTINGS
+from driver import Driver
+from scenarios import Setting
+
+from mixtune.config import load
+from mixtune.proposal import Proposal, Role
+from mixtune.recipe import Recipe
+from mixtune.search import Search
+from mixtune.store.recording import Recorded, Recording, recorded, write_recording
+from mixtune.study import Study
+from mixtune.trial import Trial, TrialState
+from mixtune.tuning.inprocess import drive
+
+HERE = Path(__file__).parent
+VERSIONS = ("mixtune", "torch", "sentence-transformers", "transformers", "numpy")
+RUNS = 7.0
+
+COMPARED = {
+    "docstrings": ("infdds", "scout", "tpe", "gp", "cmaes", "random", "regmix", "neighbours", "crisp"),
+    "homes": ("infdds", "scout"),
+}
+"""Searches that are recorded beside the random mixtures."""
+
+SEEDS = {"docstrings": (1, 2, 3), "homes": (1,)}
+
+
+def main() -> None:
+    """Run what a recording holds, and write it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=sorted(COMPARED))
+    parser.add_argument("--data", type=Path, help="folder of BEIR sets, for homes")
+    parser.add_argument("--out", type=Path, help="default: benchmarks/recorded/WHAT.jsonl.gz")
+    given = parser.parse_args()
+    if given.what == "homes" and given.data is None:
+        raise SystemExit("--data: name the folder of BEIR sets")
+    bare = Setting(str(given.data), "homes").study() if given.what == "homes" else quickstart()
+    driver = Driver(replace(bare, final=replace(bare.final, seeds=3, finalists=0)))
+    studies = list(studied(driver, COMPARED[given.what], SEEDS[given.what]))
+    command = f"python benchmarks/record.py {given.what}{' --data DIR' if given.data else ''}"
+    versions = {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in VERSIONS}}
+    out = given.out or HERE / "recorded" / f"{given.what}.jsonl.gz"
+    out.parent.mkdir(exist_ok=True)
+    write_recording(out, Recording(command, tuple(studies), versions))
+    trials = sum(len(each.trials) for each in studies)
+    print(f"{out}: {len(studies)} studies, {trials} trials, {out.stat().st_size / 1000:.0f} kB")
+
+
+def studied(driver: Driver, compared: Sequence[str], seeds: Sequence[int]) -> Iterator[Recorded]:
+    """The studies of a recording, as they are done."""
+    designs = {
+        "random": (Search("random", {"prior": "none"}), 60, 3),
+        "regmix": (Search("regmix", {"n_fit": 26}), 30, 0),
+    }
+    for label, (search, trials, judged) in designs.items():
+        study = driver.study(search, runs=2.0 * trials, seed=0, trials=trials)
+        study = replace(study, name=f"{study.name}-{label}", final=replace(study.final, seeds=judged))
+        yield told(recorded(study, drive(study, driver.trainer)))
+    for name in compared:
+        for seed in seeds[:1] if name in ONE_RECIPE else seeds:
+            settings = {"n_fit": round(0.7 * RUNS)} if name == "regmix" else SETTINGS.get(name, {})
+            study = driver.study(Search(name, settings), runs=RUNS, seed=seed)
+            study = replace(study, name=f"{study.name}-{name}-{seed}", final=replace(study.final, seeds=0))
+            trials = drive(study, driver.trainer)
+            recipe = driver.found(study, trials).recipe
+            if recipe is not None:
+                trials.extend(judged_runs(driver, study, recipe, len(trials)))
+            yield told(recorded(study, trials))
+
+
+def judged_runs(driver: Driver, study: Study, recipe: Recipe, number: int) -> Iterator[Trial]:
+    """The recommendation on two judging seeds, as trials behind those of the search."""
+    for replicate in range(2):
+        steps = study.proxy.steps
+        proposal = Proposal(recipe, steps, Role.RERUN, horizon=steps, label="best", replicate=replicate)
+        outcome = driver.judge(study, recipe, replicate)
+        seed = study.judging_seed(replicate)
+        yield Trial(
+            number + replicate, proposal, seed, state=TrialState.COMPLETE, attempt=1, measurement=outcome.measurement
+        )
+
+
+def told(each: Recorded) -> Recorded:
+    """Say that a study is done."""
+    print(f"{each.study.name}: {len(each.trials)} trials", flush=True)
+    return each
+
+
+def quickstart() -> Study:
+    """The study of the quickstart under another name."""
+    return replace(load(HERE.parent / "studies" / "quickstart.yaml").study, name="docstrings")
+
+
+if __name__ == "__main__":
+    main()

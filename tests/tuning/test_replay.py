@@ -1,0 +1,87 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from surface import BEST, NAMES, measured, ran, recorded_chain, recorded_random, study
+
+from mixtune.errors import ConfigError
+from mixtune.proposal import Role
+from mixtune.search import Search
+from mixtune.store.recording import Recorded
+from mixtune.tuning.replay import Job, Replayer, contestants, left_out, played, real_scores, replay, replayer
+
+RUNS = 6.0
+
+
+@pytest.fixture(scope="module")
+def found() -> Replayer:
+    return replayer([recorded_random(), recorded_chain()], RUNS, surfaces=2)
+
+
+def test_a_replay_is_the_same_each_time_and_another_with_another_seed(found: Replayer) -> None:
+    job = Job("tpe", Search("tpe", {"n_startup_trials": 2}), range(0, 3), (1.0, RUNS), seed=0)
+    assert np.array_equal(played(found, job), played(found, job))
+    assert not np.array_equal(played(found, job), played(found, replace(job, seed=1)))
+
+
+def test_a_repeat_does_not_depend_on_the_repeats_beside_it(found: Replayer) -> None:
+    job = Job("random", Search("random"), range(0, 4), (RUNS,), seed=0)
+    assert np.array_equal(played(found, job)[2:], played(found, replace(job, repeats=range(2, 4))))
+
+
+def test_the_searcher_that_is_told_the_truth_wins(found: Replayer) -> None:
+    """Recorded influences point at the planted best; random search sees six noisy scores."""
+    arena = replay(found, contestants(["random", "infdds", "uniform"], RUNS), repeats=10, runs=RUNS)
+    assert arena.placings[0].label == "infdds"
+    assert arena.placings[0].first > 0.5
+    assert all(each.regret.value >= 0 for each in arena.placings)
+    assert arena.optimum >= max(each.score.value for each in arena.placings)
+
+
+def test_more_compute_finds_more(found: Replayer) -> None:
+    arena = replay(found, contestants(["tpe"], RUNS), repeats=10, runs=RUNS)
+    curve = arena.placings[0].curve
+    assert list(curve) == [1.0, 2.0, 6.0] and curve[6.0] > curve[1.0]
+
+
+def test_what_cannot_be_replayed_is_named_with_the_reason(found: Replayer) -> None:
+    reasons = left_out(found, contestants(None, RUNS))
+    assert {"tdro", "doremi", "doge", "multidds"} <= set(reasons)
+    assert "rule" in reasons["tdro"] and "alignment" in reasons["multidds"]
+    assert {"scout", "infdds", "tpe", "gp", "cmaes", "regmix", "neighbours"}.isdisjoint(reasons)
+    without = replace(found, recalled=None)
+    assert "recorded round" in left_out(without, contestants(["infdds"], RUNS))["infdds"]
+
+
+def test_an_arena_of_nobody_is_refused(found: Replayer) -> None:
+    with pytest.raises(ConfigError, match="nothing can be replayed: tdro: it reads"):
+        replay(found, contestants(["tdro"], RUNS), repeats=1, runs=RUNS)
+
+
+def test_an_unknown_searcher_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'tpe'"):
+        contestants(["tpee"], RUNS)
+
+
+@pytest.mark.slow
+def test_processes_change_nothing(found: Replayer) -> None:
+    searches = contestants(["random", "uniform"], RUNS)
+    alone, two = (replay(found, searches, repeats=11, runs=RUNS, processes=count) for count in (1, 2))
+    assert alone == two
+
+
+def test_real_scores_are_the_reruns_of_studies_with_the_same_compute() -> None:
+    rng = np.random.default_rng(0)
+
+    def ended(algorithm: str, runs: int, *scores: float) -> Recorded:
+        trials = [ran(number, Role.SEARCH, BEST, measured(BEST, rng)) for number in range(runs)]
+        for score in scores:
+            trials.append(ran(len(trials), Role.RERUN, BEST, replace(measured(BEST, rng), score=score)))
+        return Recorded(study(search=Search(algorithm)), tuple(trials))
+
+    studies = [ended("tpe", 6, 0.5, 0.6), ended("tpe", 6, 0.7), ended("random", 40, 0.9), ended("neighbours", 1, 0.4)]
+    assert real_scores(studies, RUNS) == {"tpe": [pytest.approx(0.55), 0.7], "neighbours": [0.4]}
+
+
+def test_names_are_those_of_the_recorded_study(found: Replayer) -> None:
+    assert found.surrogate.study.names == NAMES
