@@ -1,0 +1,169 @@
+"""The report command: a study in figures and tables."""
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from mixtune.cli.compare import compared_of
+from mixtune.cli.options import AsJson, Db, Names, database
+from mixtune.cli.parts import parts_of
+from mixtune.cli.reading import summary_of
+from mixtune.errors import ExportError
+
+if TYPE_CHECKING:
+    from mixtune.report.story import Story
+    from mixtune.store.base import Store
+
+FORMATS = {"html": ".html", "md": ".md", "json": ".json", "csv": ""}
+"""Formats of a report besides tables on the terminal, by name, and what their files end in."""
+
+MAIN = ("weights", "duels", "scores")
+"""The figure of a picture, unless another one is asked for: the first of these that there is."""
+
+
+def report(
+    context: typer.Context,
+    names: Names,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write; of csv a folder. Without it, tables are printed.")
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", metavar="html|md|json|csv", help="Told from the end of --out where it is not given."),
+    ] = None,
+    png: Annotated[
+        Path | None, typer.Option("--png", help="Draw the main figure as a picture (needs Chromium or Chrome).")
+    ] = None,
+    figure: Annotated[str | None, typer.Option("--figure", metavar="NAME", help="Only this figure.")] = None,
+    db: Db = None,
+    as_json: AsJson = False,
+) -> None:
+    """Report on studies in figures and tables.
+
+    --out report.html writes one page that needs no network and no other file. Works while a study runs. --format md
+    and json print where there is no --out; csv writes the numbers behind each figure, a file each.
+    """
+    kind = _kind("json" if as_json else form, out)
+    with closing(parts_of(context).open_store(database(db))) as store:
+        stories = [_story(store, name) for name in dict.fromkeys(names)]
+    if figure is not None:
+        stories = [_only(told, figure) for told in stories]
+    if png is not None:
+        _draw(stories, figure, png)
+        if out is None and kind is None:
+            return
+    _write(stories, kind, out)
+
+
+def _kind(form: str | None, out: Path | None) -> str | None:
+    """The format asked for, None for tables.
+
+    Raises:
+        ExportError: there is no such format, or no telling which one is meant.
+    """
+    known = ", ".join(FORMATS)
+    if form is not None and form not in FORMATS:
+        close = get_close_matches(form, FORMATS, n=1)
+        raise ExportError(f"no report format {form!r}; {f'did you mean {close[0]!r}? ' if close else ''}known: {known}")
+    if form in ("html", "csv") and out is None:
+        raise ExportError(f"a report as {form} is written, not printed: say where with --out report{FORMATS[form]}")
+    if form is not None or out is None:
+        return form
+    for kind, end in FORMATS.items():
+        if out.suffix.lower() == end:
+            return kind
+    raise ExportError(
+        f"{str(out)!r} does not say which format is meant: end it in .html, .md or .json, or give --format ({known})"
+    )
+
+
+def _story(store: "Store", name: str) -> "Story":
+    """Read a study or a comparison. Raises StudyNotFound."""
+    from mixtune.report.story import comparison_story, story
+
+    if name in {each.comparison.name for each in store.comparisons()}:
+        return comparison_story(compared_of(store, store.comparison(name).comparison, ()))
+    return story(summary_of(store, name), store.trials(name))
+
+
+def _only(told: "Story", figure: str) -> "Story":
+    """The story with one figure and nothing beside it. Raises ExportError."""
+    found = tuple(shown for shown in told.figures if shown.name == figure)
+    if not found:
+        known = ", ".join(shown.name for shown in told.figures) or "none yet"
+        raise ExportError(f"{told.name!r} has no figure {figure!r}; it has {known}")
+    return replace(told, figures=found, panels=(), provenance=())
+
+
+def _draw(stories: Sequence["Story"], figure: str | None, png: Path) -> None:
+    """Write the picture of one figure. Raises ExportError."""
+    from mixtune.export.base import write_files
+    from mixtune.report.html import poster
+    from mixtune.report.picture import picture
+
+    if len(stories) != 1:
+        raise ExportError(f"a picture shows one study, not {len(stories)}: give one NAME with --png")
+    (told,) = stories
+    drawn = [shown.name for shown in told.figures]
+    wanted = figure or next((name for name in (*MAIN, *drawn) if name in drawn), None)
+    if wanted is None:
+        raise ExportError(f"{told.name!r} has nothing to draw yet: go on with `mixtune resume {told.name}`")
+    page = poster(told, wanted)
+    write_files({png: picture(page.page, page.width, page.height)})
+    typer.echo(f"Wrote {png}", err=True)
+
+
+def _write(stories: Sequence["Story"], kind: str | None, out: Path | None) -> None:
+    from mixtune.export.base import write_files
+    from mixtune.report.markdown import markdown
+    from mixtune.report.story import story_document
+
+    if kind is None:
+        _print(stories)
+        return
+    if kind == "csv" and out is not None:
+        from mixtune.report.tabular import csv_files
+
+        files = csv_files(stories, out)
+    else:
+        texts: dict[str, Callable[[], str]] = {
+            "html": lambda: _page(stories),
+            "md": lambda: markdown(stories),
+            "json": lambda: json.dumps([story_document(told) for told in stories], indent=2, ensure_ascii=False) + "\n",
+        }
+        text = texts[kind]()
+        if out is None:
+            typer.echo(text, nl=False)
+            return
+        files = {out: text}
+    for path in write_files(files):
+        typer.echo(f"Wrote {path}", err=True)
+
+
+def _page(stories: Sequence["Story"]) -> str:
+    from mixtune.report.html import page
+
+    return page(stories)
+
+
+def _print(stories: Sequence["Story"]) -> None:
+    from mixtune.report.tables import sheets_report
+
+    console = Console()
+    for told in stories:
+        console.print(f"{told.name}: {told.answers[0]}", style="bold", markup=False, highlight=False)
+        for line in told.answers[1:]:
+            console.print(line, markup=False, highlight=False)
+        console.print()
+        console.print(sheets_report(told.sheets), end="")
+        console.print("How to reproduce", style="bold")
+        for line in told.commands:
+            console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+        console.print()
