@@ -44,11 +44,11 @@ class StoreError(MixtuneError):
 
 
 class StudyNotFound(StoreError):
-    """No study of that name is in the database."""
+    """No study, or no comparison, of that name is in the database."""
 
 
 class StudyExists(StoreError):
-    """The name is taken by a study with another specification."""
+    """The name is taken by a study or comparison with another specification."""
 
 
 class LeaseHeld(StoreError):

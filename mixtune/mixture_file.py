@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from mixtune.batching import Batching
+from mixtune.contamination import Contamination
 from mixtune.errors import ConfigError
 from mixtune.prompts import Prompts
 from mixtune.pruning import Pruning, Schedule
@@ -41,7 +42,8 @@ class SourceEntry(_Part):
     uri is read by `source_at`. revision is what was read there: a hub's commit, or the version of a package (None: it
     has none). rows and sha256 describe the whole source; kept is the share that static pruning leaves, kept_rows that
     many pairs. floor and cap bounded the weight in the search. implied_epochs are the passes over the kept rows at the
-    file's budget.
+    file's budget. left_out are numbers of rows, as `read_source` gives them, that the study took out because its dev or
+    test holds their texts: rows and sha256 are told without them.
     """
 
     name: str
@@ -55,6 +57,7 @@ class SourceEntry(_Part):
     floor: float = Field(ge=0, le=1)
     cap: float = Field(ge=0, le=1)
     implied_epochs: float = Field(ge=0)
+    left_out: tuple[int, ...] = ()
 
     @model_validator(mode="after")
     def _counts_agree(self) -> Self:
@@ -106,7 +109,9 @@ class MixtureFile(_Part):
     the weights multiply (`unit`: loss); batching holds the numbers. Files from before these fields say nothing of them,
     read as no schedule and random batches. negatives is how many hard negatives each pair of a
     source that has them brings; files from before this field say nothing, read as 0. precision is that of the study's
-    runs, as Proxy.precision; older files say nothing, read as `auto`. created is UTC, ISO 8601.
+    runs, as Proxy.precision; older files say nothing, read as `auto`.
+    contamination is what the sources were found to share with the study's dev and test, before any row was left out;
+    None where nobody has looked. created is UTC, ISO 8601.
     """
 
     format: Literal["mixtune/mixture/1"] = Field(alias="schema")
@@ -124,6 +129,7 @@ class MixtureFile(_Part):
     precision: str = Field(default="auto", pattern="^(auto|fp32|bf16)$")
     prior: Prior
     metric: MetricEntry
+    contamination: Contamination | None = None
     versions: dict[str, str]
     created: str
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mixtune.contamination import Contamination
 from mixtune.source import SourceFacts
 from mixtune.target import TargetFacts
 
@@ -13,7 +14,8 @@ class Preparation:
 
     run_flops is the cost of one fresh full-length run at proportional weights, its dev evaluation included: the unit
     of Budget.runs. encoded and tokenised count the texts that went through the model and the tokeniser this time,
-    reused those that were found in the cache. key names the prepared arrays in the cache.
+    reused those that were found in the cache. key names the prepared arrays in the cache. contamination is what
+    sources share with dev and test, None in studies from before it was counted.
     """
 
     key: str
@@ -27,3 +29,4 @@ class Preparation:
     seconds: float = 0.0
     flops: float = 0.0
     notes: tuple[str, ...] = ()
+    contamination: Contamination | None = None

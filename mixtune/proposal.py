@@ -38,10 +38,13 @@ JUDGED = frozenset({Role.SURVEY, Role.ANCHOR, Role.RERUN})
 CHARGED = frozenset({Role.REFERENCE, Role.ROUND, Role.SEARCH})
 """Roles whose cost the searcher pays: those that it asked for."""
 
+ASKED = CHARGED | {Role.AUDIT}
+"""Roles that a searcher proposes, and that Budget.trials counts."""
+
 CHOOSING = frozenset({Role.FINALIST})
 """Roles that choose among what a search found, on dev. Their cost is a line of its own."""
 
-VISIBLE = CHARGED | {Role.SURVEY, Role.AUDIT}
+VISIBLE = ASKED | {Role.SURVEY}
 """Roles that a searcher is shown, and that its recommendation follows from."""
 
 

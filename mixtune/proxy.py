@@ -59,6 +59,7 @@ class Final:
     seeds 0 leaves judging out: no baselines, no runs of the recommendation, and nothing is read on test. Of what a
     search found, the `finalists` best on dev run again on as many new seeds as finalist_seeds says, and their mean
     there decides which one is recommended (defaults ours).
+    Of a recipe that goes through a source more than warn_epochs times (8, ours) reports warn; space.max_epochs forbids.
     """
 
     steps: int = 2000
@@ -66,3 +67,4 @@ class Final:
     seeds: int = 3
     finalists: int = 3
     finalist_seeds: int = 2
+    warn_epochs: float = 8.0

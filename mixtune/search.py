@@ -26,12 +26,14 @@ class Objective:
 class Budget:
     """When the search ends: at that many searcher's trials, or at that many times the cost of one fresh run.
 
+    Or at that many wall seconds of the searcher's trials added up; then the machine decides how much is proposed.
     workers is the number of trials that may run at once. It is part of what decides the proposals: proposal n sees
     exactly the finished trials numbered n - workers and below. max_failures in a row end the study.
     """
 
     trials: int | None = None
     runs: float | None = None
+    seconds: float | None = None
     workers: int = 2
     max_failures: int = 3
 

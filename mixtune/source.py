@@ -73,7 +73,8 @@ class SourceFacts:
     """What reading a source showed: pairs (rows), distinct queries, mean tokens per pair, and its content hash.
 
     revision is what was read: the commit of a hub's data set, or the version of the distribution that holds a package's
-    docstrings (of Python for its standard library). None where there is none.
+    docstrings (of Python for its standard library). None where there is none. left_out are the numbers of rows that
+    were taken out because dev or test hold their texts (see mixtune.contamination); all else here is told without them.
     """
 
     rows: int
@@ -81,3 +82,4 @@ class SourceFacts:
     tokens_per_pair: float
     sha256: str
     revision: str | None = None
+    left_out: tuple[int, ...] = ()

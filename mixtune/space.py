@@ -138,6 +138,26 @@ def coordinates_of(mapping: SimplexMapping, weights: npt.ArrayLike) -> list[floa
     return point
 
 
+def moved(mapping: SimplexMapping, coordinates: Sequence[float], ratios: npt.ArrayLike) -> list[float]:
+    """The point of the box whose weights are those at `coordinates` times ratios, scaled to sum 1.
+
+    Of the points with these weights it is the one nearest in kind to the given one: `softmax` coordinates move by
+    log(ratio), `-log` ones are raised to that power, so that equal ratios move nothing. Held inside the box.
+
+    Args:
+        mapping: the mapping.
+        coordinates: a point of its box.
+        ratios: one positive number per source, shape (M,).
+    """
+    r, point = np.asarray(ratios, dtype=np.float64), np.asarray(coordinates, dtype=np.float64)
+    if mapping is SimplexMapping.SOFTMAX:
+        return [float(x) for x in np.clip(point + np.log(r), -SOFTMAX_SPAN, SOFTMAX_SPAN)]
+    if mapping is SimplexMapping.LOG:
+        return [float(x) for x in np.clip(point, 1e-12, 1 - 1e-12) ** r]
+    weights = weights_at(mapping, coordinates, len(r)) * r
+    return coordinates_of(mapping, weights / weights.sum())
+
+
 def default_floor(sources: int) -> float:
     """Floor of a source about which the study says nothing: min(1e-3, 0.1 / sources)."""
     return min(1e-3, 0.1 / sources)

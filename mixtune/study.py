@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 
 from mixtune.batching import Batching
+from mixtune.contamination import Decontaminate
 from mixtune.errors import DataError
 from mixtune.measurement import Metrics
 from mixtune.preparation import Preparation
@@ -36,9 +37,9 @@ class StudyState(StrEnum):
 class Study:
     """The specification of a study. Two studies are the same search when everything but the name is equal.
 
-    of names what a study is a part of: a comparison, or the study that it looks into. stopping None runs every trial
-    to its end. preparation is None until the data has been read once; searchers always
-    find it set.
+    decontaminate says which rows are taken out because dev or test hold their texts. of names what a study is a part
+    of: a comparison, or the study that it looks into. stopping None runs every trial to its end. preparation is None
+    until the data has been read once; searchers always find it set.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Study:
     stopping: Stopping | None = None
     preparation: Preparation | None = None
     of: str = ""
+    decontaminate: Decontaminate = Decontaminate.NONE
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,6 +101,10 @@ class Study:
             name: recipe.mixture.get(name, 0.0) * self.final_rows / recipe.pruning.rows(name, rows)
             for name, rows in self.rows.items()
         }
+
+    def repeated(self, recipe: Recipe) -> dict[str, float]:
+        """Sources that the final training would go through more than final.warn_epochs times, and how often."""
+        return {name: passes for name, passes in self.epochs(recipe).items() if passes > self.final.warn_epochs}
 
     def bounds(self, pruning: Pruning | None = None) -> tuple[FloatArray, FloatArray]:
         """Lowest and highest weight per usable source, two arrays of shape (M,): floors, caps and max_epochs."""

@@ -29,7 +29,8 @@ class Trial:
 
     seen is the highest number whose trials were finished and known when the searcher proposed this one (-1: none).
     attempt counts from 1 once started; a new attempt keeps number, seed and proposal. error holds the traceback of
-    the last failed attempt.
+    the last failed attempt. fingerprint stands for all that decides the outcome of a fresh run ("": it cannot be told
+    from the trial alone); reused names the trial, as STUDY/NUMBER, whose equal run was taken over instead of run again.
     """
 
     number: int
@@ -44,6 +45,8 @@ class Trial:
     pid: int | None = None
     started: float | None = None
     finished: float | None = None
+    fingerprint: str = ""
+    reused: str = ""
 
     @property
     def role(self) -> Role:

@@ -11,6 +11,7 @@ from mixtune.space import (
     coordinates_of,
     default_floor,
     fit,
+    moved,
     support,
     weights_at,
 )
@@ -156,3 +157,19 @@ def test_the_chosen_sources_can_be_filled_to_1_whenever_that_is_possible(size: i
     assume(np.sort(caps)[-k:].sum() >= 1)
     chosen = support(rng.random(size), caps, k)
     assert len(chosen) <= k and caps[chosen].sum() >= 1 - 1e-9
+
+
+@pytest.mark.parametrize("mapping", list(SimplexMapping))
+def test_a_moved_point_has_the_weights_times_the_ratios(mapping: SimplexMapping) -> None:
+    rng = np.random.default_rng(0)
+    bounds = coordinate_bounds(mapping, 5)
+    for _ in range(20):
+        point = [rng.uniform(low / 3 + 0.2, high / 1.5) for low, high in bounds]
+        ratios = rng.uniform(0.5, 2.0, 5)
+        wanted = weights_at(mapping, point, 5) * ratios
+        assert weights_at(mapping, moved(mapping, point, ratios), 5) == pytest.approx(wanted / wanted.sum())
+        assert moved(mapping, point, np.ones(5)) == pytest.approx(point)
+
+
+def test_a_moved_point_stays_in_the_box() -> None:
+    assert moved(SimplexMapping.SOFTMAX, [3.9, -3.9], [2.0, 0.5]) == [4.0, -4.0]

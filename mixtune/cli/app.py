@@ -10,11 +10,16 @@ from typing import Annotated, ParamSpec
 
 import typer
 
+from mixtune.cli.audit import audit
 from mixtune.cli.check import check
+from mixtune.cli.compare import compare
 from mixtune.cli.database import remove, upgrade
 from mixtune.cli.exporting import export
+from mixtune.cli.fidelity import fidelity
 from mixtune.cli.init import init
 from mixtune.cli.reading import best, ls, show, trials
+from mixtune.cli.replay import replay
+from mixtune.cli.report import report
 from mixtune.cli.running import resume, run
 from mixtune.cli.sources import sources
 from mixtune.errors import MixtuneError
@@ -61,12 +66,17 @@ def create_app() -> typer.Typer:
         "sources": sources,
         "check": check,
         "run": run,
+        "compare": compare,
         "resume": resume,
         "ls": ls,
         "show": show,
         "trials": trials,
         "best": best,
+        "report": report,
+        "fidelity": fidelity,
+        "audit": audit,
         "export": export,
+        "replay": replay,
         "rm": remove,
     }
     for verb, command in commands.items():

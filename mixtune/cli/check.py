@@ -20,26 +20,26 @@ if TYPE_CHECKING:
 
 
 def check(context: typer.Context, file: File, as_json: AsJson = False) -> None:
-    """Look before running: rows, epochs, cost and disk of a study file. Runs no model.
+    """Look before running: rows, epochs, cost and disk of a file. Runs no model.
 
     Reads and tokenises the data, which the run then need not do. Refuses what cannot work.
     """
     from mixtune.config import home, load
 
-    study, place = load(file).study, home().ready()
+    study, place = load(file, looking=True).study, home().ready()
     require_memory(study.budget.workers, parts_of(context).memory())
 
     from mixtune.cli.forecast import forecast  # loads the model libraries, which a broken file need not wait for
 
     with progress_line() as progress:
-        found = forecast(study, place.cache, _free, progress)
+        found = forecast(study, place.cache, free, progress)
     if as_json:
         print_json(_document(found))
     else:
         _tell(found, file)
 
 
-def _free(folder: Path) -> int:
+def free(folder: Path) -> int:
     """Bytes free where a folder is, or will be."""
     while not folder.exists():
         folder = folder.parent
@@ -58,8 +58,10 @@ def progress_line() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _tell(found: "Forecast", file: Path) -> None:
+    from mixtune.report.contamination import contamination_sheet
+    from mixtune.report.epochs import repeated_lines
     from mixtune.report.options import space_lines
-    from mixtune.report.tables import add_columns, flops, plain_table
+    from mixtune.report.tables import add_columns, flops, plain_table, sheets_report
 
     study, console = found.study, Console()
     table = plain_table("Sources (share: in proportion to size; highest: weight that space allows)")
@@ -81,6 +83,8 @@ def _tell(found: "Forecast", file: Path) -> None:
         counts = (each.documents, each.dev_queries, each.dev_pool, each.test_queries)
         table.add_row(name, *(f"{count:,}" for count in counts))
     console.print(table)
+    if study.prepared.contamination is not None:
+        console.print(sheets_report([contamination_sheet(study.prepared.contamination)]), end="")
     runs = found.search / study.prepared.run_flops
     for line in (
         f"Epochs         {_only(found.final_epochs):.2f} in proportion to size ({_only(found.proxy_epochs):.2f} in a "
@@ -88,15 +92,35 @@ def _tell(found: "Forecast", file: Path) -> None:
         *(f"{part:<15}{said}" for part, said in space_lines(study.space)),
         f"One fresh run  {flops(study.prepared.run_flops)}",
         f"Search         {flops(found.search)}, as much as {runs:.3g} fresh run{'' if f'{runs:.3g}' == '1' else 's'}",
+        *([f"Choosing       {flops(found.choosing)}, {_finalists(found)}"] if found.choosing else []),
         f"Judging        {flops(found.judging)}, baselines and best on {study.final.seeds} "
         f"seed{'' if study.final.seeds == 1 else 's'}",
         f"Encoding       {flops(found.encoding)}, {found.new:,} of {found.texts:,} texts are new",
         f"Disk           {found.disk / 1e6:,.0f} MB in the cache",
+        *(
+            line
+            for what, recipe in found.baselines.items()
+            for line in repeated_lines(study, recipe, f"{what} sampling")
+        ),
         *(f"Note: {note}" for note in found.notes),
     ):
         console.print(line, markup=False, highlight=False)
-    next_step = f"\nNothing is in the way. Next: mixtune run {shlex.quote(str(file))}"
+    next_step = f"\nNothing is in the way. Next: mixtune {_verb(file)} {shlex.quote(str(file))}"
     console.print(next_step, markup=False, highlight=False, soft_wrap=True)
+
+
+def _finalists(found: "Forecast") -> str:
+    """Who runs again before one is crowned."""
+    seeds = found.study.final.finalist_seeds
+    best = round(found.choosing / found.study.prepared.run_flops / seeds)
+    return f"the {best} best on {seeds} new seed{'' if seeds == 1 else 's'}"
+
+
+def _verb(file: Path) -> str:
+    """What the file is for. What is told of a comparison is one search of it, by the first searcher."""
+    from mixtune.config.tree import read_tree
+
+    return "run" if "search" in read_tree(file).value else "compare"
 
 
 def _only(epochs: Mapping[str, float]) -> float:
@@ -105,9 +129,10 @@ def _only(epochs: Mapping[str, float]) -> float:
 
 
 def _document(found: "Forecast") -> Json:
+    from mixtune.report.contamination import contamination_document
     from mixtune.report.options import space_document
 
-    study = found.study
+    study, contamination = found.study, found.study.prepared.contamination
     proportional = study.proportional()
     return {
         "name": study.name,
@@ -135,8 +160,14 @@ def _document(found: "Forecast") -> Json:
             for name, each in study.prepared.targets.items()
         },
         "options": space_document(study.space),
+        "contamination": None if contamination is None else contamination_document(contamination),
+        "repeated": {
+            what: {name: passes for name, passes in study.repeated(recipe).items()}
+            for what, recipe in found.baselines.items()
+        },
         "run_flops": study.prepared.run_flops,
         "search_flops": found.search,
+        "choosing_flops": found.choosing,
         "judging_flops": found.judging,
         "encoding_flops": found.encoding,
         "texts": found.texts,

@@ -11,12 +11,15 @@ from urllib.parse import urlsplit
 
 from mixtune.errors import StoreError
 
+NAMES = "select name, created from studies union select name, created from comparisons order by created"
+"""Studies and comparisons, oldest first."""
+
 PATIENCE = 2
 """Seconds that a shell waits for a server."""
 
 
 def study_names(url: str, incomplete: str) -> list[str]:
-    """Names of the studies in a database, oldest first."""
+    """Names of the studies and comparisons in a database."""
     try:
         names = _in_file(url) if url.startswith("sqlite") else _on_server(url)
     except (StoreError, sqlite3.Error):
@@ -39,7 +42,7 @@ def _in_file(url: str) -> list[str]:
     """Names in a SQLite file, without the second that loading SQLAlchemy takes."""
     path = Path(urlsplit(url).path.removeprefix("/")).expanduser().absolute()
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=PATIENCE)) as file:
-        return [name for (name,) in file.execute("select name from studies order by created")]
+        return [name for name, _ in file.execute(NAMES)]
 
 
 def _on_server(url: str) -> list[str]:
@@ -47,4 +50,5 @@ def _on_server(url: str) -> list[str]:
 
     late = "" if "connect_timeout" in url else f"{'&' if '?' in url else '?'}connect_timeout={PATIENCE}"
     with closing(open_store(url + late, create=False)) as store:
-        return [record.study.name for record in store.studies()]
+        names = [record.study.name for record in store.studies()]
+        return names + [record.comparison.name for record in store.comparisons()]

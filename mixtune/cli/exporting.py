@@ -11,6 +11,7 @@ import typer
 from mixtune.cli.completion import export_formats
 from mixtune.cli.options import Db, Name, database, hint
 from mixtune.cli.parts import parts_of
+from mixtune.cli.preferring import Prefer, near_optimal_of
 from mixtune.cli.reading import summary_of
 from mixtune.errors import ExportError, NotReady
 
@@ -22,12 +23,18 @@ def export(
     form: Annotated[
         str, typer.Option("--format", help="mixture or sentence-transformers.", autocompletion=export_formats)
     ] = "mixture",
+    prefer: Prefer = None,
     db: Db = None,
 ) -> None:
-    """Write the best recipe of a study for the trainer that you use."""
+    """Write the best recipe of a study for the trainer that you use.
+
+    With --prefer it is another one that cannot be told from the best. Its scores are those on dev that it rests on, so
+    the file says nothing of test.
+    """
     from mixtune.export import EXPORTERS
     from mixtune.export.base import ExportRequest, MetricValue
     from mixtune.export.sentence_transformers import lost_of
+    from mixtune.report.nearoptimal import evidence
 
     if form not in EXPORTERS:
         alike = get_close_matches(form, EXPORTERS, n=1)
@@ -39,15 +46,20 @@ def export(
         summary = summary_of(store, name)
     if summary.best is None:
         raise NotReady(f"study {name!r} has no recipe to export yet: go on with `mixtune resume {name}{hint(url)}`")
-    metric = record.study.objective.metric
+    metric, trial, recipe = record.study.objective.metric, summary.best.trial, summary.best.recipe
     found = summary.best.judged.overall(record.study, metric)
     value = (
         MetricValue(metric) if found is None else MetricValue(metric, found.value, (found.low, found.high), found.seeds)
     )
+    if prefer is not None:
+        near = near_optimal_of(summary, url)
+        if (member := near.preferred(prefer)) is not near.best:
+            trial, recipe, value = member.trials[0], member.recipe, MetricValue(metric)
+        typer.echo(evidence(near, prefer))
     request = ExportRequest(
         study=record.study,
-        trial=summary.best.trial,
-        recipe=summary.best.recipe,
+        trial=trial,
+        recipe=recipe,
         metric=value,
         created=record.updated,
         out=out,

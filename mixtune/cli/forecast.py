@@ -13,9 +13,11 @@ from mixtune.cli.optionnotes import option_notes
 from mixtune.errors import DataError
 from mixtune.feasible import require_mixture, with_rows
 from mixtune.preparation import Preparation
+from mixtune.recipe import Recipe
 from mixtune.searchers import Searcher, make
 from mixtune.searchers.base import FoldSearcher
 from mixtune.searchers.baselines import Baseline, baseline_recipes
+from mixtune.searchers.finalists import choosing_runs
 from mixtune.searchers.possible import require_possible
 from mixtune.searchers.rehearsal import rehearsed
 from mixtune.searchers.surveyed import Surveyed
@@ -28,6 +30,7 @@ from mixtune.training.encoding.embedder import BaseModel
 from mixtune.training.encoding.features import FeatureTable
 from mixtune.training.encoding.models import load, resolve
 from mixtune.training.prepared import Floats, Pairs, Prepared, PreparedTarget, Rows
+from mixtune.training.preparing.contamination import cleaned_texts, contamination_of, find_shared, left_out
 from mixtune.training.preparing.examples import dev_signal, pairs_of, split_of
 from mixtune.training.preparing.facts import source_facts, target_facts
 from mixtune.training.preparing.prepare import NEGATIVES, frozen_layers, used_rows
@@ -48,9 +51,9 @@ class Forecast:
 
     study carries a preparation made of facts and the expected cost of a run. texts counts distinct texts, new those
     that no study has encoded on this machine yet. Costs are floating-point operations: encoding of the new texts,
-    the search (estimated where the budget counts trials, see _search_flops), and judging.
+    the search (estimated where the budget counts trials, see _search_flops), choosing among its finalists, and judging.
     disk is the bytes that preparation adds to the cache. proxy_epochs and final_epochs are under proportional
-    weights. notes are what to look at before running.
+    weights, baselines the recipes of the study's baselines. notes are what to look at before running.
     """
 
     study: Study
@@ -58,10 +61,12 @@ class Forecast:
     new: int
     encoding: float
     search: float
+    choosing: float
     judging: float
     disk: int
     proxy_epochs: Mapping[str, float]
     final_epochs: Mapping[str, float]
+    baselines: Mapping[str, Recipe]
     notes: tuple[str, ...]
 
 
@@ -109,6 +114,22 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
     for target in study.targets:
         progress("reading", len(sources) + len(targets), total)
         targets[target.name] = read_target(target, cache)
+    shared = find_shared(
+        study,
+        cache,
+        progress,
+        source_text=lambda source: sources[source.name],
+        target_text=lambda target: targets[target.name],
+    )
+    removed = left_out(study, shared)
+    sources = dict(
+        cleaned_texts(
+            study,
+            removed,
+            source_text=lambda source: sources[source.name],
+            target_text=lambda target: targets[target.name],
+        ).sources
+    )
     require_mixture(with_rows(study, {name: len(text) for name, text in sources.items()}))
 
     def rows(texts: Sequence[str]) -> Rows:
@@ -125,14 +146,24 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
     base = load(model, study.proxy.max_length) if len(new) else None
     dim = table.embeddings.shape[1] if base is None else base.get_embedding_dimension() or 0
     lengths = _Lengths(table.lengths, dim)
-    facts = source_facts(sources, pairs, table.lengths)
+    facts = source_facts(sources, pairs, table.lengths, removed)
     unit = fresh_run_flops(study, facts, prepared, lengths)
     dev = fresh_run_flops(replace(study, proxy=replace(study.proxy, steps=0)), facts, prepared, lengths)
     proxy = open_proxy(study.model, study.proxy, lengths)
     untrained = BaseModel(lengths)
     survey = sum(search_flops(untrained, split) for task in tasks.values() for split in (task.dev, task.test))
     judged = unit + judging_flops(proxy, tasks.values())
-    study = replace(study, preparation=Preparation("", facts, target_facts(targets, tasks), unit, model.fingerprint))
+    study = replace(
+        study,
+        preparation=Preparation(
+            "",
+            facts,
+            target_facts(targets, tasks),
+            unit,
+            model.fingerprint,
+            contamination=contamination_of(study, shared, removed),
+        ),
+    )
     searcher = make(study.search)
     require_possible(study, searcher)
     disk = len(new) * 4 * dim + (2 * dim * int(lengths.lengths[new].sum()) if layers is not None else 0)
@@ -142,16 +173,19 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
             f"preparing study {study.name!r} needs {ceil(disk / 1e6):,} MB in {cache}, where {room // 10**6:,} MB are "
             f"free: make room, set MIXTUNE_HOME to another disk, or lower the sources' limit"
         )
+    search = _search_flops(study, searcher, Prices(study, prepared, proxy, dev))
     return Forecast(
         study=study,
         texts=len(used),
         new=len(new),
         encoding=0.0 if base is None else FullProxy(lengths, base, study.proxy.precision).encode_flops(new),
-        search=_search_flops(study, searcher, Prices(study, prepared, proxy, dev)),
+        search=search,
+        choosing=unit * choosing_runs(study, searcher, round(search / unit)),
         judging=judged * (len(baseline_recipes(study)) + 1) * study.final.seeds + survey,
         disk=disk,
         proxy_epochs=_epochs(study, study.proxy.steps * study.proxy.batch_size),
         final_epochs=_epochs(study, study.final_rows),
+        baselines=baseline_recipes(study),
         notes=tuple(_notes(study)),
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from mixtune.searchers import SEARCHERS
+from mixtune.searchers import SEARCHERS, searcher_type
 from mixtune.study import Study
 
 USED_AT_FIRST = 0.625
@@ -12,7 +12,7 @@ USED_AT_FIRST = 0.625
 def held_line(study: Study) -> str | None:
     """Which choices stay at their first value, None where the algorithm chooses them or none is open."""
     choices, name = study.space.choices, study.search.algorithm
-    if not choices or SEARCHERS[name].chooses_options:
+    if not choices or searcher_type(name).chooses_options:
         return None
     said = ", ".join(f"{choice} {values[0]:g}" for choice, values in choices.items())
     choosers = ", ".join(sorted(other for other, searcher in SEARCHERS.items() if searcher.chooses_options))
@@ -28,7 +28,7 @@ def mixed_line(study: Study) -> str | None:
     none = {"topics": 0, "margin_bins": 1}
     asked = {"topics": batching.topics, "margin_bins": batching.margin_bins}
     left = [option for option, value in asked.items() if max((value, *choices.get(option, ()))) > none[option]]
-    if not left or not SEARCHERS[name].mixes:
+    if not left or not searcher_type(name).mixes:
         return None
     return (
         f"{name} mixes sources in every batch of its runs, so batching.{' and batching.'.join(left)} "

@@ -31,6 +31,12 @@ def _names(context: typer.Context, incomplete: str) -> list[str]:
     return completion.study_names(database(context.params.get("db")), incomplete)
 
 
+Names = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="NAME...", help="Names of studies or comparisons.", show_default=False, autocompletion=_names
+    ),
+]
 Name = Annotated[str, typer.Argument(help="Name of the study.", show_default=False, autocompletion=_names)]
 
 

@@ -1,15 +1,16 @@
 """How long the rest of a study will take, from when its trials started and finished."""
 
 import heapq
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from mixtune.proposal import CHARGED, Role
-from mixtune.searchers import baseline_recipes
+from mixtune.proposal import ASKED, Role
+from mixtune.searchers import baseline_recipes, make
+from mixtune.searchers.finalists import choosing_runs
 from mixtune.study import Study
 from mixtune.trial import Trial, TrialState
 
-SIMILAR = (Role.ANCHOR, Role.RERUN, Role.SEARCH, Role.REFERENCE)
+SIMILAR = (Role.ANCHOR, Role.FINALIST, Role.RERUN, Role.SEARCH, Role.REFERENCE)
 """Roles of full-length fresh runs: one that was never timed takes as long as the others."""
 
 RECENT = 4
@@ -35,66 +36,100 @@ class Lap:
         if trial.started is None or trial.state is TrialState.QUEUED:
             return None
         own = trial.measurement.cost.seconds if trial.measurement is not None else None
-        return cls(trial.role, trial.started, trial.finished if trial.state.finished else None, trial.pid, own)
+        started = trial.started
+        if trial.reused and trial.finished is not None and own is not None:
+            started = trial.finished - own  # as long as it would have taken: the next run of its kind may have no twin
+        return cls(trial.role, started, trial.finished if trial.state.finished else None, trial.pid, own)
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """Trials that have not started: the searcher's, anchors, and runs of the recommendation."""
+    """Trials that have not started: anchors, the searcher's, finalists, and runs of the recommendation."""
 
     searches: int
     anchors: int
     reruns: int
+    finalists: int = 0
 
 
-def left_of(laps: Mapping[int, Lap], *, opening: Collection[int], planned: int, seeds: int) -> Left:
+def left_of(
+    laps: Mapping[int, Lap],
+    *,
+    opening: Collection[int],
+    planned: int,
+    seeds: int,
+    choosing: Callable[[int], int] = lambda searches: 0,
+) -> Left:
     """What has not started yet.
 
     Args:
         laps: the trials that have started, by number.
         opening: numbers of the survey and the anchors.
         planned: trials expected in all.
-        seeds: runs of a recommendation. Those of one before the search was extended do not count.
+        seeds: runs of a recommendation. Those of one before the search was extended do not count, nor its finalists.
+        choosing: how many runs of finalists follow a search of so many trials.
     """
-    asked = [number for number, lap in laps.items() if lap.role in CHARGED]
-    reruns = [number for number, lap in laps.items() if lap.role is Role.RERUN]
-    done = sum(number > max(asked, default=-1) for number in reruns)
-    searches = max(0, planned - len(opening) - (len(reruns) - done) - max(done, seeds) - len(asked))
-    return Left(searches, len(set(opening) - laps.keys()), seeds if searches else max(0, seeds - done))
+    asked = [number for number, lap in laps.items() if lap.role in ASKED]
+    since = [lap.role for number, lap in laps.items() if number > max(asked, default=-1)]
+    done, tried = since.count(Role.RERUN), since.count(Role.FINALIST)
+    before = sum(lap.role in (Role.RERUN, Role.FINALIST) for lap in laps.values()) - done - tried
+    rest = planned - len(opening) - before - max(done, seeds)
+
+    def follow(searches: int) -> int:
+        return tried if done else max(tried, choosing(searches))
+
+    searched = max((count for count in range(rest + 1) if count + follow(count) <= rest), default=0)
+    searches, anchors = max(0, searched - len(asked)), len(set(opening) - laps.keys())
+    return Left(searches, anchors, seeds if searches else max(0, seeds - done), max(0, follow(searched) - tried))
 
 
 def remaining(laps: Iterable[Lap], left: Left, *, workers: int, now: float) -> float | None:
     """Seconds until everything has finished, None while that cannot be told.
 
-    Plays the rest through: the searcher's trials first (rounds of a chain one after another), anchors on workers that
-    those leave idle, runs of the recommendation once the search is over. Each takes as long as those of its role did
-    lately.
+    Plays the rest through: anchors, the searcher's trials, its finalists once it is over, and runs of the
+    recommendation after those. Rounds of a chain follow one another, and anchors run on workers that they leave idle.
+    Each takes as long as those of its role did lately.
     """
     laps = list(laps)
     seconds = _seconds(laps)
     chained = Role.ROUND in seconds or any(lap.role is Role.ROUND for lap in laps)
-    search = Role.ROUND if chained else Role.SEARCH
-    wanted = {search: left.searches, Role.ANCHOR: left.anchors, Role.RERUN: left.reruns}
+    audited = any(lap.role is Role.AUDIT for lap in laps)
+    search = Role.ROUND if chained else Role.AUDIT if audited else Role.SEARCH
+    beside = chained and workers > 1
+    wanted = {
+        Role.ANCHOR: left.anchors,
+        search: left.searches,
+        Role.FINALIST: left.finalists,
+        Role.RERUN: left.reruns,
+    }
     running = [lap for lap in laps if lap.finished is None]
     needed = [role for role, count in wanted.items() if count] + [lap.role for lap in running]
     if any(role not in seconds for role in needed if role is not Role.SURVEY):
         return None
     ends = [max(0.0, lap.started + seconds.get(lap.role, 0.0) - now) for lap in running]
-    searched = max((end for end, lap in zip(ends, running, strict=True) if lap.role in CHARGED), default=0.0)
+
+    def last_of(*roles: Role) -> float:
+        return max((end for end, lap in zip(ends, running, strict=True) if lap.role in roles), default=0.0)
+
+    searched, chosen = last_of(*ASKED), last_of(Role.FINALIST)
     free = [*ends, *[0.0] * (workers - len(ends))]
     heapq.heapify(free)
     last = max(free)
     while any(wanted.values()):
         moment = heapq.heappop(free)
-        if wanted[search] and (not chained or searched <= moment or not wanted[Role.ANCHOR]):
-            role, moment = search, max(moment, searched if chained else 0.0)
-        elif wanted[Role.ANCHOR]:
+        waits = chained and searched > moment
+        if wanted[Role.ANCHOR] and not (beside and wanted[search] and not waits):
             role = Role.ANCHOR
+        elif wanted[search]:
+            role, moment = search, max(moment, searched if chained else 0.0)
+        elif wanted[Role.FINALIST]:
+            role, moment = Role.FINALIST, max(moment, searched)
         else:
-            role, moment = Role.RERUN, max(moment, searched)
+            role, moment = Role.RERUN, max(moment, searched, chosen)
         wanted[role] -= 1
         end = moment + seconds[role]
         searched = max(searched, end) if role is search else searched
+        chosen = max(chosen, end) if role is Role.FINALIST else chosen
         last = max(last, end)
         heapq.heappush(free, end)
     return last
@@ -130,7 +165,14 @@ class Pace:
         if planned is None or study.preparation is None:
             return None
         opening = 1 + study.final.seeds * len(baseline_recipes(study))
-        left = left_of(self.laps, opening=range(opening), planned=planned, seeds=study.final.seeds)
+        searcher = make(study.search)
+        left = left_of(
+            self.laps,
+            opening=range(opening),
+            planned=planned,
+            seeds=study.final.seeds,
+            choosing=lambda searches: choosing_runs(study, searcher, searches),
+        )
         return remaining(self.laps.values(), left, workers=study.budget.workers, now=now)
 
 

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 import typer
 
 if TYPE_CHECKING:
+    from mixtune.comparison import Comparison
     from mixtune.store.base import Store, StudyRecord
+    from mixtune.study import Study
     from mixtune.training.base import Trainer
+    from mixtune.tuning.comparing import Watch
     from mixtune.tuning.listener import Listener
 
 
@@ -26,9 +29,26 @@ class Tune(Protocol):
     """Drives a study to its end; see mixtune.tuning.tuner.tune."""
 
     def __call__(
-        self, store: "Store", name: str, trainer: "Trainer", *, artifacts: Path, listener: "Listener"
+        self,
+        store: "Store",
+        name: str,
+        trainer: "Trainer",
+        *,
+        artifacts: Path,
+        listener: "Listener",
+        reuse: bool = True,
     ) -> "StudyRecord":
         """Return the record: complete, stopped or failed."""
+        ...
+
+
+class Compare(Protocol):
+    """Runs what is left of a comparison; see mixtune.tuning.comparing.compare."""
+
+    def __call__(
+        self, store: "Store", comparison: "Comparison", trainer: "Trainer", *, artifacts: Path, watch: "Watch"
+    ) -> "list[StudyRecord]":
+        """Return the records of the members that have begun."""
         ...
 
 
@@ -53,10 +73,27 @@ def _trainer(cache: Path) -> "Trainer":
     return EncoderTrainer(cache)
 
 
-def _tune(store: "Store", name: str, trainer: "Trainer", *, artifacts: Path, listener: "Listener") -> "StudyRecord":
+def _tune(
+    store: "Store", name: str, trainer: "Trainer", *, artifacts: Path, listener: "Listener", reuse: bool = True
+) -> "StudyRecord":
     from mixtune.tuning.tuner import tune
 
-    return tune(store, name, trainer, artifacts=artifacts, listener=listener)
+    return tune(store, name, trainer, artifacts=artifacts, listener=listener, reuse=reuse)
+
+
+def _compare(
+    store: "Store", comparison: "Comparison", trainer: "Trainer", *, artifacts: Path, watch: "Watch"
+) -> "list[StudyRecord]":
+    from mixtune.tuning.comparing import compare
+
+    return compare(store, comparison, trainer, artifacts=artifacts, watch=watch)
+
+
+def _price(study: "Study", cache: Path) -> float:
+    from mixtune.cli.check import free
+    from mixtune.cli.forecast import forecast
+
+    return forecast(study, cache, free, lambda what, done, total: None).study.prepared.run_flops
 
 
 def _memory() -> int:
@@ -67,12 +104,18 @@ def _memory() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The collaborators of the commands. wait sleeps for that many seconds; memory tells the bytes that are free."""
+    """The collaborators of the commands.
+
+    price tells the floating-point operations of one fresh run of a study that need not be prepared, with the cache root
+    at hand; wait sleeps for that many seconds; memory tells the bytes that are free.
+    """
 
     open_store: OpenStore = _open_store
     upgrade: Callable[[str], None] = _upgrade
     trainer: Callable[[Path], "Trainer"] = _trainer
     tune: Tune = _tune
+    compare: Compare = _compare
+    price: Callable[["Study", Path], float] = _price
     wait: Callable[[float], None] = time.sleep
     memory: Callable[[], int] = _memory
 

@@ -1,56 +1,90 @@
 """Commands that only read: ls, show, trials and best."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import JsonValue as Json
 from rich.console import Console
 
+from mixtune.cli.compare import show_comparison
 from mixtune.cli.options import AsJson, Db, Name, database, hint, next_step, print_json
 from mixtune.cli.parts import parts_of
+from mixtune.cli.preferring import Prefer, near_optimal_of
 from mixtune.errors import NotReady
 
 if TYPE_CHECKING:
+    from mixtune.comparison import Comparison
+    from mixtune.report.looks import Looks
     from mixtune.report.summary import Summary
     from mixtune.space import Space
-    from mixtune.store.base import Store, StudyRecord, TrialSummary
+    from mixtune.store.base import ComparisonRecord, Store, StudyRecord, TrialSummary
+    from mixtune.study import Study
 
 
-def ls(context: typer.Context, db: Db = None, as_json: AsJson = False) -> None:
-    """List all studies."""
+FEW = 3
+"""Trials that are named of those whose runs were reused."""
+
+
+def ls(
+    context: typer.Context,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also studies that are parts of a comparison or of another study.")
+    ] = False,
+    db: Db = None,
+    as_json: AsJson = False,
+) -> None:
+    """List studies and comparisons."""
     from mixtune.report.tables import add_columns, plain_table
 
     with closing(parts_of(context).open_store(database(db))) as store:
-        records = [record.told for record in store.studies()]
+        found = [record.told for record in store.studies()]
+        records = [record for record in found if everything or not record.study.of]
+        comparisons = store.comparisons()
     if as_json:
-        print_json([_line(record) for record in records])
+        print_json(
+            [*(_line(record) for record in records), *(_comparison_line(record, found) for record in comparisons)]
+        )
         return
-    if not records:
+    if not records and not comparisons:
         typer.echo("No studies yet. Begin with `mixtune run FILE`.")
         return
     table = plain_table()
     add_columns(table, left=("study", "state", "search"), right=("sources", "targets", "changed"))
     for record in records:
         study = record.study
-        changed = datetime.fromtimestamp(record.updated).strftime("%Y-%m-%d %H:%M")
+        changed = _day(record.updated)
         counts = (str(len(study.sources)), str(len(study.targets)))
         table.add_row(study.name, record.state.value, study.search.algorithm, *counts, changed)
+    for compared in comparisons:
+        comparison = compared.comparison
+        parts = [record for record in found if record.study.of == comparison.name]
+        table.add_row(
+            comparison.name,
+            _comparison_state(comparison, parts),
+            f"compares {', '.join(comparison.contenders)}",
+            str(len(comparison.base.sources)),
+            str(len(comparison.base.targets)),
+            _day(max((part.updated for part in parts), default=compared.updated)),
+        )
     Console().print(table)
 
 
 def show(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = False) -> None:
-    """Show what a study has found so far.
+    """Show what a study has found so far, or a comparison.
 
-    What its signals say of each source, best recipe, baselines, test results and cost. Works while it runs.
+    What a study's signals say of each source, best recipe, baselines, test results and cost. Works while it runs.
     """
     from mixtune.report.document import document
     from mixtune.report.tables import panels_report, report
 
     url = database(db)
     with closing(parts_of(context).open_store(url)) as store:
+        if name in {each.comparison.name for each in store.comparisons()}:
+            show_comparison(store, name, as_json=as_json)
+            return
         summary = summary_of(store, name)
     if as_json:
         print_json(document(summary))
@@ -67,13 +101,26 @@ def show(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = Fa
     console.print(report(summary))
 
 
-def trials(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = False) -> None:
+def trials(
+    context: typer.Context,
+    name: Name,
+    receipt: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Show the receipt of trial N: what it asked for and drew, source by source."),
+    ] = None,
+    db: Db = None,
+    as_json: AsJson = False,
+) -> None:
     """List the trials of a study.
 
     Role, state, score on dev, cost, time (a worker's first trial waits for it to start) and weights. A pruned trial
-    was ended early, at the step that its state names.
+    was ended early, at the step that its state names. A mark behind its number says that a trial drew more or less of a
+    source than chance explains.
     """
     from mixtune.cli.trialtable import trial_table
+    from mixtune.receipt import receipt_of
+    from mixtune.report.receipts import outside_text, receipt_document, receipt_sheet
+    from mixtune.report.tables import sheets_report
     from mixtune.trial import TrialState, headline
 
     with closing(parts_of(context).open_store(database(db))) as store:
@@ -82,24 +129,46 @@ def trials(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = 
         names = study.names
         failed = [line.number for line in lines if line.state is TrialState.FAILED]
         errors = {number: store.attempts(name, number)[-1].error for number in failed}
-        measured = {trial.number: trial.measurement for trial in store.trials(name)} if as_json else {}
+        told = store.trials(name) if study.preparation is not None else []
+    receipts = {trial.number: found for trial in told if (found := receipt_of(study, trial)) is not None}
+    if receipt is not None:
+        if receipt not in receipts:
+            raise NotReady(
+                f"trial {receipt} of study {name!r} has no receipt: it has not ended, or drew nothing; those that have"
+                f" are {spans(list(receipts)) or 'none yet'}"
+            )
+        if as_json:
+            print_json({"study": name, "trial": receipt, **receipt_document(receipts[receipt])})
+        else:
+            Console().print(sheets_report([receipt_sheet(receipt, receipts[receipt])]), end="")
+        return
+    outside = {number: found for number, found in receipts.items() if found.outside}
     if as_json:
-        remarks = {number: found.remarks for number, found in measured.items() if found is not None}
-        print_json([_trial(line, study.space, errors, remarks) for line in lines])
+        remarks = {trial.number: trial.measurement.remarks for trial in told if trial.measurement is not None}
+        documents = {number: receipt_document(found) for number, found in receipts.items()}
+        print_json(
+            [_trial(line, study.space, errors, remarks) | {"receipt": documents.get(line.number)} for line in lines]
+        )
         return
     console = Console()
-    console.print(trial_table(lines, names))
+    console.print(trial_table(lines, names, frozenset(outside)))
+    for number, found in outside.items():
+        console.print(f"! Trial {number} drew {outside_text(found)}", markup=False, highlight=False)
+    if taken := [line.reused for line in lines if line.reused]:
+        shown = f"{', '.join(taken[:FEW])}{', ...' if len(taken) > FEW else ''}"
+        console.print(f"Reused: equal runs that were there already ({shown})", markup=False, highlight=False)
     for number, error in errors.items():
         console.print(f"Trial {number} failed: {headline(error)}", markup=False, highlight=False)
 
 
-def best(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = False) -> None:
+def best(context: typer.Context, name: Name, prefer: Prefer = None, db: Db = None, as_json: AsJson = False) -> None:
     """Show the best recipe of a study.
 
     Weights (shares of batches), kept shares, epochs, pruning and batching, and whether it beats proportional sampling;
-    --json adds metrics with intervals.
+    --json adds metrics with intervals. --prefer shows another one that cannot be told from the best, with its evidence.
     """
     from mixtune.report.document import best_document
+    from mixtune.report.nearoptimal import NAMES, evidence, member_document
     from mixtune.report.options import recipe_lines
     from mixtune.report.tables import recipe_table
 
@@ -111,6 +180,17 @@ def best(context: typer.Context, name: Name, db: Db = None, as_json: AsJson = Fa
             f"study {name!r} is {summary.state.value} and has no finished trial to recommend a recipe from: "
             f"go on with `mixtune resume {name}{hint(url)}`"
         )
+    if prefer is not None:
+        found = near_optimal_of(summary, url)
+        member, said = found.preferred(prefer), evidence(found, prefer)
+        if as_json:
+            told = member_document(summary.study, member)
+            print_json({"study": name, "prefer": prefer.value, **told, "evidence": said})
+            return
+        title = f"{NAMES[prefer].capitalize()} within noise of the best (weights are shares of batches)"
+        Console().print(recipe_table(summary.study, member.recipe, title))
+        Console().print(f"\n{said}", markup=False, highlight=False)
+        return
     if as_json:
         print_json({"study": name, **best_document(summary.study, summary.best)})
         return
@@ -126,10 +206,27 @@ def summary_of(store: "Store", name: str) -> "Summary":
     """Read and sum up a study. Raises StudyNotFound."""
     from mixtune.report.summary import summarise
     from mixtune.searchers import make
+    from mixtune.searchers.finalists import crowned
 
     record = store.study(name).told
-    recommend = make(record.study.search).recommend
-    return summarise(record, store.trials(name), lambda number: store.scores(name, number), recommend)
+    searcher = make(record.study.search)
+    return summarise(
+        record,
+        store.trials(name),
+        lambda number: store.scores(name, number),
+        lambda study, trials: crowned(study, searcher, trials),
+        looks_of(store, record.study),
+    )
+
+
+def looks_of(store: "Store", study: "Study") -> "Looks":
+    """What looks into a study found, or of a look what it and its like found."""
+    from mixtune.report.looks import is_look, kind_of, looks
+
+    into = study.of if is_look(study) else study.name
+    found = [each.study for each in store.studies() if each.study.of == into and is_look(each.study)]
+    parts = [part for part in found if not is_look(study) or kind_of(part) == kind_of(study)]
+    return looks([(part, store.trials(part.name)) for part in parts])
 
 
 def _line(record: "StudyRecord") -> Json:
@@ -143,9 +240,47 @@ def _line(record: "StudyRecord") -> Json:
     }
 
 
+def _day(moment: float) -> str:
+    return datetime.fromtimestamp(moment).strftime("%Y-%m-%d %H:%M")
+
+
+def _comparison_line(record: "ComparisonRecord", studies: Sequence["StudyRecord"]) -> Json:
+    comparison = record.comparison
+    parts = [each for each in studies if each.study.of == comparison.name]
+    return {
+        "name": comparison.name,
+        "state": _comparison_state(comparison, parts),
+        "reason": "",
+        "compares": list(comparison.contenders),
+        "replicates": comparison.replicates,
+        "created": record.created,
+        "updated": max((part.updated for part in parts), default=record.updated),
+    }
+
+
+def _comparison_state(comparison: "Comparison", parts: Sequence["StudyRecord"]) -> str:
+    """Complete, running, failed, else how many of its searches are complete."""
+    states, total = [part.state.value for part in parts], len(comparison.contenders) * comparison.replicates
+    done = states.count("complete")
+    if done == total:
+        return "complete"
+    return next((state for state in ("running", "failed") if state in states), f"{done} of {total}")
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Ascending numbers in words, those in a row put together: `0-3, 7`."""
+    ends: list[list[int]] = []
+    for number in numbers:
+        if ends and number == ends[-1][1] + 1:
+            ends[-1][1] = number
+        else:
+            ends.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in ends)
+
+
 def _trial(
     line: "TrialSummary", space: "Space", errors: Mapping[int, str | None], remarks: Mapping[int, tuple[str, ...]]
-) -> Json:
+) -> dict[str, Json]:
     from mixtune.report.options import recipe_document
 
     return {
@@ -154,6 +289,7 @@ def _trial(
         "label": line.label,
         "state": line.state.value,
         "stopped_at": line.stopped_at,
+        "reused": line.reused or None,
         "attempt": line.attempt,
         "weights": dict(line.recipe.mixture),
         "pruning": dict(line.recipe.pruning.kept),

@@ -26,7 +26,12 @@ PATIENCE = 30
 INTERRUPTED = 130
 
 
-def run(context: typer.Context, file: File, db: Db = None) -> None:
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Train every trial, also where the database has an equal run to take over.")
+]
+
+
+def run(context: typer.Context, file: File, fresh: Fresh = False, db: Db = None) -> None:
     """Run a study file to its end.
 
     Shows live progress, then the best recipe and what it is worth. A study that exists with the same specification
@@ -38,7 +43,7 @@ def run(context: typer.Context, file: File, db: Db = None) -> None:
     url = database(db, loaded.db)
     with closing(parts.open_store(url, create=True)) as store:
         record = _created(store, loaded.study, url)
-        _drive(parts, store, record, url)
+        _drive(parts, store, record, url, reuse=not fresh)
 
 
 def resume(
@@ -46,20 +51,37 @@ def resume(
     name: Name,
     trials: Annotated[int | None, typer.Option("--trials", min=1, help="New budget: searcher's trials in all.")] = None,
     runs: Annotated[float | None, typer.Option("--runs", help="New budget: compute in all, in fresh runs.")] = None,
+    fresh: Fresh = False,
     db: Db = None,
 ) -> None:
     """Go on with a study that was stopped, or extend a finished one.
 
-    --trials and --runs give the whole budget, not what is added; what is left out is no limit any more.
+    --trials and --runs give the whole budget, not what is added; what is left out is no limit any more. A comparison
+    goes on with its members; its budget stays.
     """
     if runs is not None and not 0 < runs < float("inf"):
         raise typer.BadParameter(f"{runs} is not a positive number", param_hint="--runs")
     parts, url = parts_of(context), database(db)
     with closing(parts.open_store(url)) as store:
+        if name in {each.comparison.name for each in store.comparisons()}:
+            _resume_comparison(parts, store, name, url, changed=trials is not None or runs is not None)
+            return
         record = store.study(name)
         if trials is not None or runs is not None:
             record = _extended(parts, store, name, replace(record.study.budget, trials=trials, runs=runs))
-        _drive(parts, store, record, url)
+        _drive(parts, store, record, url, reuse=not fresh)
+
+
+def _resume_comparison(parts: Parts, store: "Store", name: str, url: str, *, changed: bool) -> None:
+    """Go on with a comparison. Raises ConfigError where another budget is asked for."""
+    from mixtune.cli.compare import drive_comparison
+
+    if changed:
+        raise ConfigError(
+            f"{name!r} is a comparison, whose members all have the budget that they began with: leave --trials and "
+            f"--runs out, or compare with another budget under another name"
+        )
+    drive_comparison(parts, store, store.comparison(name).comparison, url, as_json=False)
 
 
 def _created(store: "Store", study: "Study", url: str) -> "StudyRecord":
@@ -91,7 +113,7 @@ def _extended(parts: Parts, store: "Store", name: str, budget: "Budget") -> "Stu
     from mixtune.store.lease import process_owner
     from mixtune.study import StudyState
 
-    lease = _patiently(parts, lambda: store.acquire(name, process_owner()))
+    lease = patiently(parts, lambda: store.acquire(name, process_owner()))
     try:
         record = store.study(name)
         if budget == record.study.budget:
@@ -113,13 +135,13 @@ def _require_unspent(store: "Store", study: "Study", budget: "Budget") -> None:
         raise ConfigError(f"{over[0]}: {over[1]}; give more")
 
 
-def _drive(parts: Parts, store: "Store", record: "StudyRecord", url: str) -> None:
+def _drive(parts: Parts, store: "Store", record: "StudyRecord", url: str, *, reuse: bool) -> None:
     """Run a study to its end, watched, and tell what came out."""
-    from mixtune.cli.live import Output, watching
+    from mixtune.cli.live import Output
     from mixtune.cli.optionnotes import held_line, mixed_line
     from mixtune.cli.reading import summary_of
-    from mixtune.config import home
-    from mixtune.report.tables import report
+    from mixtune.report.looks import is_look
+    from mixtune.report.tables import panels_report, report
     from mixtune.study import StudyState
 
     name, console, suffix = record.study.name, Output(), hint(url)
@@ -127,15 +149,36 @@ def _drive(parts: Parts, store: "Store", record: "StudyRecord", url: str) -> Non
         console.print(f"Study {name} is complete: nothing is left to run.", markup=False, highlight=False)
         _say_next(console, record.study, suffix, over=_over(record.study, store))
         return
-    place = home().ready()
-    require_memory(record.study.budget.workers, parts.memory())
     for line in (held_line(record.study), mixed_line(record.study)):
         if line:
             console.print(f"Note: {line}", markup=False, highlight=False)
+    record = drive_watched(parts, store, record, url, console, reuse=reuse)
+    if is_look(record.study):
+        console.print(panels_report(summary_of(store, name)), end="")
+        return
+    console.print(report(summary_of(store, name)))
+    _say_next(console, record.study, suffix, over=_over(record.study, store))
+
+
+def drive_watched(
+    parts: Parts, store: "Store", record: "StudyRecord", url: str, console: Console, *, reuse: bool = True
+) -> "StudyRecord":
+    """Run what is left of a study, watched on a console.
+
+    Raises:
+        StudyStopped: it failed.
+        Exit: it was interrupted.
+    """
+    from mixtune.cli.live import watching
+    from mixtune.config import home
+    from mixtune.study import StudyState
+
+    name, place = record.study.name, home().ready()
+    require_memory(record.study.budget.workers, parts.memory())
     with watching(console, record, store.trials(name)) as listener:
         trainer = parts.trainer(place.cache)
-        record = _patiently(
-            parts, lambda: parts.tune(store, name, trainer, artifacts=place.artifacts, listener=listener)
+        record = patiently(
+            parts, lambda: parts.tune(store, name, trainer, artifacts=place.artifacts, listener=listener, reuse=reuse)
         )
     if record.state is StudyState.STOPPED:
         typer.echo(f"Stopped ({record.reason}). {next_step(record.state, name, url)}", err=True)
@@ -143,11 +186,10 @@ def _drive(parts: Parts, store: "Store", record: "StudyRecord", url: str) -> Non
     if record.state is StudyState.FAILED:
         advice = f"{next_step(record.state, name, url)}{memory_advice(record.reason)}"
         raise StudyStopped(f"study {name!r} failed: {record.reason}. {advice}")
-    console.print(report(summary_of(store, name)))
-    _say_next(console, record.study, suffix, over=_over(record.study, store))
+    return record
 
 
-def _patiently(parts: Parts, act: Callable[[], T]) -> T:
+def patiently(parts: Parts, act: Callable[[], T]) -> T:
     """Act, waiting a while for the lease of a tuner that may be dead."""
     for second in range(PATIENCE):
         try:
@@ -161,12 +203,12 @@ def _patiently(parts: Parts, act: Callable[[], T]) -> T:
 
 def _over(study: "Study", store: "Store") -> bool:
     """Whether the search has ended by itself, so that a larger budget would change nothing."""
-    from mixtune.proposal import CHARGED
+    from mixtune.proposal import ASKED
     from mixtune.searchers import make
     from mixtune.trial import TrialState
 
     most = make(study.search).most(study)
-    done = (t.role in CHARGED and t.state is TrialState.COMPLETE for t in store.trials(study.name))
+    done = (t.role in ASKED and t.state is TrialState.COMPLETE for t in store.trials(study.name))
     return most is not None and sum(done) >= most
 
 

@@ -29,7 +29,7 @@ def sources(file: File, as_json: AsJson = False) -> None:
     """
     from mixtune.config import home, load
 
-    study, place = load(file).study, home().ready()
+    study, place = load(file, looking=True).study, home().ready()
 
     from mixtune.store.codec import to_json  # loads the data libraries, which a broken file need not wait for
     from mixtune.training.data.inspection import inspect

@@ -40,10 +40,10 @@ def refuse_other(stored: Study, wanted: Study, trials: Sequence[Trial], hint: st
             else f"the new one is too small, {over[1]}"
         )
         raise StudyExists(
-            f"study {name!r} exists with another budget ({'; '.join(_said(each) for each in found)}): "
+            f"study {name!r} exists with another budget ({'; '.join(said(each) for each in found)}): "
             f"{way}; to go on as it is, `mixtune resume {name}{hint}`"
         )
-    lines = [_said(each) for each in found[:SHOWN]]
+    lines = [said(each) for each in found[:SHOWN]]
     if len(found) > SHOWN:
         lines.append(f"and {len(found) - SHOWN} more")
     raise StudyExists(
@@ -65,7 +65,8 @@ def overspent(study: Study, trials: Sequence[Trial], budget: Budget) -> tuple[st
     return None
 
 
-def _said(difference: tuple[str, Json, Json]) -> str:
+def said(difference: tuple[str, Json, Json]) -> str:
+    """One of the differences in words."""
     field, stored, wanted = difference
     return f"{field} is {_short(stored)}, the file says {_short(wanted)}"
 

@@ -16,8 +16,11 @@ SOURCES_SHOWN = 24
 """Sources whose weights fit beside the other columns at 80 characters."""
 
 
-def trial_table(lines: Sequence[TrialSummary], names: Sequence[str]) -> Table:
-    """One line per trial; weights are upright bars in the order of the sources in the caption."""
+def trial_table(lines: Sequence[TrialSummary], names: Sequence[str], outside: frozenset[int] = frozenset()) -> Table:
+    """One line per trial; weights are upright bars in the order of the sources in the caption.
+
+    Trials numbered in `outside`, whose draw chance does not explain, have a mark behind their number.
+    """
     shown = tuple(names)[:SOURCES_SHOWN]
     table = plain_table()
     table.caption = legend(names)
@@ -27,9 +30,9 @@ def trial_table(lines: Sequence[TrialSummary], names: Sequence[str]) -> Table:
     for line in lines:
         seconds = line.finished - line.started if line.started and line.finished else None
         table.add_row(
-            str(line.number),
+            Text(f"{line.number}!", style="yellow") if line.number in outside else str(line.number),
             role_name(line.role, line.label),
-            Text(state_name(line.state, line.stopped_at), style=COLOURS[line.state.value]),
+            Text("reused" if line.reused else state_name(line.state, line.stopped_at), style=COLOURS[line.state.value]),
             "" if line.score is None else f"{line.score:.4f}",
             scaled(line.cost_flops).rstrip() if line.cost_flops else "",
             "" if seconds is None else duration(seconds),

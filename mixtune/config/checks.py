@@ -6,9 +6,10 @@ from pathlib import Path
 from pydantic import JsonValue as Json
 from pydantic import TypeAdapter
 
+from mixtune.config.comparing import comparing_problems, searches_compared
 from mixtune.config.locations import location_problems
 from mixtune.config.options import option_problems
-from mixtune.config.problems import Problem, dotted, unknown_name
+from mixtune.config.problems import Place, Problem, dotted, unknown_name
 from mixtune.config.schema import (
     ProxyEntry,
     SearchEntry,
@@ -47,15 +48,21 @@ def cross_problems(entry: StudyEntry, sources: Sequence[str], folder: Path) -> I
         yield from _bounds(entry["space"], [name for name in sources if weights.get(name, 1.0) > 0])
     yield from option_problems(entry)
     yield from teaching_problems(entry)
-    if "search" in entry:
-        yield from _search(
-            entry["search"], entry.get("sources", {}), complete=len(sources) == len(entry.get("sources", {}))
+    if "budget" in entry and not entry["budget"].keys() & {"runs", "trials", "seconds"}:
+        text = (
+            "budget lacks the keys 'runs' (compute, in fresh runs), 'trials' and 'seconds'; give one of them or several"
         )
-    if "budget" in entry and not entry["budget"].keys() & {"runs", "trials"}:
-        text = "budget lacks the keys 'runs' (compute, in fresh runs) and 'trials'; give one of them or both"
         yield Problem(("budget",), text)
-    if "stopping" in entry:
-        yield from _stopping(entry["stopping"], entry.get("proxy", {}), entry.get("search", {}).get("algorithm"))
+    searches: dict[Place, SearchEntry] = {("search",): entry["search"]} if "search" in entry else {}
+    if "compare" in entry:
+        yield from comparing_problems(entry["compare"], entry.get("budget"))
+        compared = searches_compared(entry["compare"]).items()
+        searches |= {("compare", "searchers", label): search for label, search in compared}
+    complete = len(sources) == len(entry.get("sources", {}))
+    for place, search in searches.items():
+        yield from _search(search, place, entry.get("sources", {}), complete=complete)
+        if "stopping" in entry:
+            yield from _stopping(entry["stopping"], entry.get("proxy", {}), search.get("algorithm"))
 
 
 def _sources(sources: Mapping[str, SourceEntry], named: Sequence[str]) -> Iterator[Problem]:
@@ -139,11 +146,13 @@ def _each(bound: float | Mapping[str, float], usable: Sequence[str]) -> dict[str
     return dict(bound) if isinstance(bound, Mapping) else dict.fromkeys(usable, bound)
 
 
-def _search(search: SearchEntry, sources: Mapping[str, SourceEntry], *, complete: bool) -> Iterator[Problem]:
+def _search(
+    search: SearchEntry, where: Place, sources: Mapping[str, SourceEntry], *, complete: bool
+) -> Iterator[Problem]:
     algorithm = search.get("algorithm")
-    place = ("search", "algorithm")
+    place = (*where, "algorithm")
     if not isinstance(algorithm, str):
-        yield Problem(place, f"search needs the key 'algorithm'; allowed: {', '.join(SEARCHERS)}")
+        yield Problem(place, f"{dotted(where)} needs the key 'algorithm'; allowed: {', '.join(SEARCHERS)}")
     elif algorithm not in SEARCHERS:
         yield Problem(place, unknown_name((), algorithm, "algorithm", list(SEARCHERS)).text)
     else:
@@ -152,10 +161,10 @@ def _search(search: SearchEntry, sources: Mapping[str, SourceEntry], *, complete
             make(Search(algorithm, settings))
         except ConfigError as error:
             named = [key for key in settings if repr(key) in str(error)]
-            yield Problem(("search", *named[:1]), f"search: {error}")
+            yield Problem((*where, *named[:1]), f"{dotted(where)}: {error}")
     if complete and all("weight" not in each for each in sources.values()):
         if algorithm == "expert":
             yield Problem(place, "algorithm expert needs an expert's weights; give at least one source a `weight`")
         if search.get("prior") == "expert":
-            text = "search.prior is 'expert', but no source has a weight; give at least one source a `weight`"
-            yield Problem(("search", "prior"), text)
+            text = f"{dotted(where)}.prior is 'expert', but no source has a weight; give at least one source a `weight`"
+            yield Problem((*where, "prior"), text)

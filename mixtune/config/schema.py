@@ -233,6 +233,7 @@ class BudgetEntry(TypedDict, total=False):
 
     runs: Positive
     trials: Count
+    seconds: Positive
     workers: Count
     max_failures: Count
 
@@ -252,6 +253,9 @@ class FinalEntry(TypedDict, total=False):
     steps: Count
     batch_size: Annotated[int, Field(ge=2)]
     seeds: Count
+    finalists: Count
+    finalist_seeds: Count
+    warn_epochs: Positive
 
 
 @with_config(STRICT)
@@ -263,6 +267,15 @@ class ObjectiveEntry(TypedDict, total=False):
 
 
 @with_config(STRICT)
+class CompareEntry(TypedDict, total=False):
+    """Searchers on this study against each other: label -> settings, with the algorithm where the label is not it."""
+
+    searchers: Required[Annotated[dict[Text, dict[str, Json] | None], Field(min_length=1)]]
+    replicates: Count
+    equal: Literal["flops", "trials", "seconds"]
+
+
+@with_config(STRICT)
 class StudyEntry(TypedDict, total=False):
     """The whole file, its keys in the order in which we write them."""
 
@@ -271,10 +284,12 @@ class StudyEntry(TypedDict, total=False):
     proxy: ProxyEntry
     sources: dict[Name, SourceEntry]
     targets: dict[Name, TargetEntry]
+    decontaminate: Literal["none", "queries", "all"]
     space: SpaceEntry
     pruning: PruningEntry
     batching: BatchingEntry
     search: SearchEntry
+    compare: CompareEntry
     budget: BudgetEntry
     stopping: StoppingEntry
     final: FinalEntry

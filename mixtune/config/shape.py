@@ -11,10 +11,10 @@ from typing_extensions import is_typeddict
 from mixtune.config.problems import Place, Problem, dotted, unknown_name
 from mixtune.config.schema import StudyEntry
 
-REQUIRED = ("name", "sources", "targets", "search", "budget")
-"""Keys without which there is no study."""
+REQUIRED = ("name", "sources", "targets", "budget")
+"""Keys without which there is no study; a file has `search` or `compare` besides."""
 
-WHOLE = ("budget", "stopping")
+WHOLE = ("budget", "stopping", "compare")
 """Parts that mean nothing without the key that is wrong in them."""
 
 ALLOWED = {
@@ -44,7 +44,7 @@ def shape(value: dict[str, Json]) -> tuple[StudyEntry, list[Problem]]:
     What is wrong is left out with everything below the second level: a source, a target, a bound of the space.
     """
     adapter = TypeAdapter(StudyEntry)
-    problems = [_lacks((), key) for key in REQUIRED if key not in value]
+    problems = [lacks((), key) for key in REQUIRED if key not in value]
     try:
         return adapter.validate_python(value), problems
     except ValidationError as error:
@@ -65,14 +65,15 @@ def _problem(detail: ErrorDetails, value: dict[str, Json]) -> Problem:
     if detail["type"] == "extra_forbidden":
         return unknown_name(place[:-1], str(place[-1]), "key", _keys(place[:-1]))
     if detail["type"] == "missing":
-        return _lacks(place, str(detail["loc"][-1]))
+        return lacks(place, str(detail["loc"][-1]))
     allowed = ALLOWED[detail["type"]].format(**detail.get("ctx", {}))
     if detail["loc"][-1] == "[key]":
         return Problem(place, f"{dotted(place[:-1])} has the name {place[-1]!r}; allowed: {allowed}")
     return Problem(place, f"{dotted(place)} is {_shown(detail['input'])}; allowed: {allowed}")
 
 
-def _lacks(place: Place, key: str) -> Problem:
+def lacks(place: Place, key: str) -> Problem:
+    """A key that must be there and is not."""
     return Problem((*place, key), f"{dotted(place) or 'the file'} lacks the key {key!r}")
 
 

@@ -1,16 +1,21 @@
 """A study file as a Study."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from mixtune.comparison import Comparison, Equal
 from mixtune.config.checks import cross_problems
+from mixtune.config.comparing import comparison_of, named_searchers, searches_compared
 from mixtune.config.options import option_parts
-from mixtune.config.problems import refusal
-from mixtune.config.schema import KINDS, ColumnsEntry, SourceEntry, StudyEntry, TargetEntry
-from mixtune.config.shape import shape
-from mixtune.config.tree import read_tree
+from mixtune.config.problems import Problem, refusal
+from mixtune.config.schema import KINDS, ColumnsEntry, SearchEntry, SourceEntry, StudyEntry, TargetEntry
+from mixtune.config.shape import lacks, shape
+from mixtune.config.tree import Tree, read_tree
+from mixtune.contamination import Decontaminate
+from mixtune.errors import ConfigError
 from mixtune.proxy import Final, Proxy
 from mixtune.search import Budget, Objective, Search, Stopping
 from mixtune.source import Source
@@ -27,32 +32,95 @@ class StudyFile:
     db: str | None = None
 
 
-def load(file: Path) -> StudyFile:
+@dataclass(frozen=True, slots=True)
+class ComparisonFile:
+    """What a study file with searchers to compare says: the comparison, and the database (None: the usual one)."""
+
+    comparison: Comparison
+    db: str | None = None
+
+
+def load(file: Path, *, looking: bool = False) -> StudyFile:
     """Read and check a study file. Relative folders in it start where the file is.
+
+    Args:
+        file: the study file.
+        looking: who only looks at a file that says what to compare gets the first search that it compares.
 
     Raises:
         ConfigError: the file cannot be read or used; names every problem with its line, field, value, and what is
             allowed instead.
     """
     tree = read_tree(file)
-    folder = file.resolve().parent
+    if looking and "compare" in tree.value and "search" not in tree.value:
+        found = load_comparison(file)
+        return StudyFile(found.comparison.base, found.db)
+    lacking = []
+    if "search" not in tree.value:
+        text = f"the file says what to compare, not what to run: use `mixtune compare {file}`, or give it `search:`"
+        lacking = [Problem(("compare",), text) if "compare" in tree.value else lacks((), "search")]
+    entry = _checked(tree, lacking)
+    return StudyFile(_study(entry, entry["search"], file.resolve().parent), entry.get("db"))
+
+
+def load_comparison(
+    file: Path, *, searchers: Sequence[str] = (), replicates: int | None = None, equal: str | None = None
+) -> ComparisonFile:
+    """Read and check a study file for a comparison: of its part `compare`, or of the searchers that are named.
+
+    The comparison has the file's name, or NAME-compare where the file also describes a study by itself.
+
+    Args:
+        file: the study file; its `search`, if it has one, plays no part.
+        searchers: algorithms to compare in place of those of the file.
+        replicates: how often, in place of what the file says.
+        equal: what is equal, in place of what the file says.
+
+    Raises:
+        ConfigError: as of `load`; or there is nothing to compare, or a searcher that is named cannot be used.
+    """
+    tree = read_tree(file)
+    lacking = []
+    if not searchers and "compare" not in tree.value:
+        text = "the file lacks the key 'compare'; name searchers there, or with --searchers scout,tpe"
+        lacking = [Problem(("compare",), text)]
+    entry = _checked(tree, lacking)
+    compare = entry["compare"].copy() if "compare" in entry else named_searchers(searchers)
+    if searchers:
+        compare["searchers"] = named_searchers(searchers)["searchers"]
+    if replicates is not None:
+        compare["replicates"] = replicates
+    if equal is not None:
+        if equal not in list(Equal):
+            raise ConfigError(f"equal is {equal!r}; allowed: {', '.join(Equal)}")
+        compare["equal"] = Equal(equal).value
+    study = _study(entry, next(iter(searches_compared(compare).values())), file.resolve().parent)
+    if "search" in entry:
+        study = replace(study, name=f"{study.name}-compare")
+    given = "finalists" in entry.get("final", {})
+    return ComparisonFile(comparison_of(study, compare, finalists_given=given), entry.get("db"))
+
+
+def _checked(tree: Tree, lacking: Sequence[Problem]) -> StudyEntry:
+    """The parts of a file. Raises ConfigError with all that is wrong with them, and what is lacking."""
     entry, problems = shape(tree.value)
     named = tree.value.get("sources")
     sources = list(named) if isinstance(named, dict) else []
-    problems = [*tree.problems, *problems, *cross_problems(entry, sources, folder)]
+    folder = tree.file.resolve().parent
+    problems = [*tree.problems, *lacking, *problems, *cross_problems(entry, sources, folder)]
     if problems:
-        raise refusal(file, tree.lines, problems)
-    return StudyFile(_study(entry, folder), entry.get("db"))
+        raise refusal(tree.file, tree.lines, problems)
+    return entry
 
 
-def _study(entry: StudyEntry, folder: Path) -> Study:
+def _study(entry: StudyEntry, search: SearchEntry, folder: Path) -> Study:
     sources = tuple(_source(name, each, folder) for name, each in entry["sources"].items())
-    settings = {key: value for key, value in entry["search"].items() if key != "algorithm"}
+    settings = {key: value for key, value in search.items() if key != "algorithm"}
     study = Study(
         name=entry["name"],
         sources=sources,
         targets=tuple(_target(name, each, folder) for name, each in entry["targets"].items()),
-        search=Search(str(entry["search"]["algorithm"]), settings),
+        search=Search(str(search["algorithm"]), settings),
         budget=Budget(**entry["budget"]),
         proxy=TypeAdapter(Proxy).validate_python(entry.get("proxy", {})),
         space=_space(entry, [source.name for source in sources if source.weight != 0]),
@@ -61,6 +129,8 @@ def _study(entry: StudyEntry, folder: Path) -> Study:
     )
     if "stopping" in entry:
         study = replace(study, stopping=Stopping(**entry["stopping"]))
+    if "decontaminate" in entry:
+        study = replace(study, decontaminate=Decontaminate(entry["decontaminate"]))
     if "model" in entry:
         study = replace(study, model=entry["model"])
     return replace(study, seed=entry["seed"]) if "seed" in entry else study

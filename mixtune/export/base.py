@@ -41,20 +41,22 @@ Exporter = Callable[[ExportRequest], list[Path]]
 """Writes a request and returns the files that it wrote. Raises ExportError, leaving what was there untouched."""
 
 
-def write_files(files: Mapping[Path, str]) -> list[Path]:
-    """Write texts, making folders where needed. Each file appears whole, and none before all could be written.
+def write_files(files: Mapping[Path, str | bytes]) -> list[Path]:
+    """Write texts (as UTF-8) and pictures, making folders where needed.
+
+    Each file appears whole, and none before all could be written.
 
     Raises:
         ExportError: a place cannot be written.
     """
     beside: dict[Path, Path] = {}
     try:
-        for path, text in files.items():
+        for path, content in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
             beside[path] = Path(name)
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-                stream.write(text)
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content if isinstance(content, bytes) else content.encode())
             beside[path].chmod(0o644)
         for path, temporary in beside.items():
             temporary.replace(path)

@@ -64,6 +64,7 @@ def mixture_of(request: ExportRequest) -> MixtureFile:
                 floor=float(low[index]),
                 cap=float(high[index]),
                 implied_epochs=epochs[name],
+                left_out=facts[name].left_out,
             )
             for index, name in enumerate(study.names)
         ),
@@ -84,6 +85,7 @@ def mixture_of(request: ExportRequest) -> MixtureFile:
             ci=request.metric.ci,
             seeds=request.metric.seeds,
         ),
+        contamination=study.prepared.contamination,
         versions=dict(request.versions),
         created=datetime.fromtimestamp(request.created, UTC).isoformat(timespec="seconds"),
     )

@@ -61,7 +61,7 @@ NOT_CARRIED_OVER = ($lost)
 def examples(entry: SourceEntry, negatives: int, model: SentenceTransformer) -> tuple[Dataset, list[str]]:
     """Read a source (with static pruning, the pairs that the base model finds most similar), and what to know of it."""
     source = source_at(entry.name, entry.uri)
-    text = read_source(source, home().cache)
+    text = read_source(source, home().cache).without(entry.left_out)
     if text.sha256 != entry.sha256:
         raise SystemExit(f"source {entry.name} at {entry.uri} is not what the study read (sha256 in {MIXTURE})")
     if source.mine and not text.negatives:

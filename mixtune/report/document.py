@@ -5,6 +5,7 @@ from pydantic import JsonValue as Json
 from mixtune.measurement import Metrics
 from mixtune.recipe import Recipe
 from mixtune.report.judged import Judged
+from mixtune.report.looks import look_document
 from mixtune.report.options import recipe_document, space_document
 from mixtune.report.panels import panel_document
 from mixtune.report.summary import Best, Summary
@@ -24,8 +25,9 @@ def document(summary: Summary) -> dict[str, Json]:
         "reason": summary.reason,
         "search": {"algorithm": study.search.algorithm, **study.search.settings},
         "objective": {"metric": study.objective.metric, "aggregate": study.objective.aggregate},
-        "budget": {"trials": study.budget.trials, "runs": study.budget.runs},
+        "budget": {"trials": study.budget.trials, "runs": study.budget.runs, "seconds": study.budget.seconds},
         "trials": {state.value: summary.trials.get(state, 0) for state in TrialState},
+        "reused": summary.reused,
         "stopping": _stopping(summary),
         "cost_flops": costs.search,
         "cost": {
@@ -34,6 +36,8 @@ def document(summary: Summary) -> dict[str, Json]:
             "search_seconds": costs.search_seconds,
             "search_parts_flops": dict(costs.parts),
             "reference_flops": costs.reference,
+            "choosing_flops": costs.choosing,
+            "choosing_seconds": costs.choosing_seconds,
             "judging_flops": costs.judging,
             "judging_seconds": costs.judging_seconds,
             "preparation_flops": costs.preparation,
@@ -42,6 +46,7 @@ def document(summary: Summary) -> dict[str, Json]:
         "seeds": {
             "study": study.seed,
             "judging": [study.judging_seed(replicate) for replicate in range(study.final.seeds)],
+            "finalists": [study.finalist_seed(replicate) for replicate in range(study.final.finalist_seeds)],
         },
         "versions": dict(summary.versions),
         "model": study.model,
@@ -66,13 +71,20 @@ def document(summary: Summary) -> dict[str, Json]:
         },
         "answer": summary.answer,
         "panels": panel_document(study, summary.panels),
+        "looks": look_document(summary.looks),
     }
 
 
 def best_document(study: Study, best: Best) -> dict[str, Json]:
     """The recommended recipe: its trial, weights, kept shares, options, metrics, and epochs at the final budget."""
     epochs: dict[str, Json] = {**best.epochs}
-    return {"trial": best.trial, **_recipe(study, best.recipe), **_metrics(best.judged), "epochs": epochs}
+    return {
+        "trial": best.trial,
+        **_recipe(study, best.recipe),
+        **_metrics(best.judged),
+        "epochs": epochs,
+        "repeated": [*study.repeated(best.recipe)],
+    }
 
 
 def _stopping(summary: Summary) -> Json:

@@ -7,6 +7,7 @@ import numpy as np
 
 from mixtune.measurement import Metrics, Scores
 from mixtune.recipe import FloatArray, Recipe
+from mixtune.report.contrast import Contrast, contrast
 from mixtune.report.intervals import Interval, interval
 from mixtune.study import Study
 from mixtune.trial import Trial
@@ -49,13 +50,21 @@ class Judged:
         """The metric over all targets on test, put together as the study's objective does; None if not judged."""
         return _combined(list(self._parts(study, metric, sorted(self.scores)).values()))
 
-    def minus(self, other: "Judged", study: Study, metric: str) -> Interval | None:
-        """Difference on the metric over all targets, paired by judging seed and query; None without a shared seed."""
+    def minus(self, other: "Judged", study: Study, metric: str) -> Contrast | None:
+        """The metric over all targets against another recipe's, on the judging seeds that both have; None without one.
+
+        None also where a target that counts has a single query.
+        """
         shared = sorted(self.scores.keys() & other.scores.keys())
         mine, theirs = self._parts(study, metric, shared), other._parts(study, metric, shared)
-        for target, part in theirs.items():
-            mine[target] = mine[target] - part if target in mine else -part
-        return _combined(list(mine.values()))
+        # With `worst` the two may be judged on different targets; what is left out counts nothing.
+        either = {**mine, **theirs}
+        if not either or any(part.shape[1] < 2 for part in either.values()):
+            return None
+        return contrast(
+            [mine.get(name, np.zeros_like(part)) for name, part in either.items()],
+            [theirs.get(name, np.zeros_like(part)) for name, part in either.items()],
+        )
 
     def _values(self, target: str, metric: str, replicates: Sequence[int]) -> FloatArray:
         """Test values per query, shape (R, Q)."""

@@ -5,17 +5,25 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import JsonValue as Json
 
+from mixtune.contamination import Contamination
 from mixtune.recipe import Recipe
 from mixtune.report.agreement import Agreement, agreement, agreement_document, agreement_sheet
 from mixtune.report.aligned import Aligned, aligned, aligned_document, aligned_sheet
 from mixtune.report.completed import Completed, completed, completed_document, completed_sheet
+from mixtune.report.contamination import contamination_document, contamination_sheet
+from mixtune.report.crowning import Crowning, crowning, crowning_document, crowning_sheet
 from mixtune.report.fitted import Fitted, fitted, fitted_document, fitted_sheet
 from mixtune.report.headroom import Headroom, headroom, headroom_document, headroom_sheet
+from mixtune.report.holdout import Holdout, holdout, holdout_document
 from mixtune.report.influences import Standing, measure_of, standings, standings_document, standings_sheet
 from mixtune.report.matching import Matching, matching, matching_document, matching_sheet
+from mixtune.report.nearoptimal import NearOptimal, near_optimal, near_optimal_document, near_optimal_sheet
+from mixtune.report.noise import Noise, noise, noise_document, noise_sheet
 from mixtune.report.overfitting import Overfitting, overfitting, overfitting_document
+from mixtune.report.receipts import Receipts, receipts, receipts_document, receipts_sheet
 from mixtune.report.remarked import remarked, remarked_document, remarked_sheet
 from mixtune.report.sheet import Sheet
+from mixtune.report.splits import Splits, splits, splits_document
 from mixtune.report.tracking import Tracking, tracking, tracking_document, tracking_sheet
 from mixtune.study import Study
 from mixtune.trial import Trial
@@ -28,6 +36,7 @@ class Panels:
     measure says in what influences are told.
     """
 
+    noise: Noise | None = None
     matching: Mapping[str, Matching] = field(default_factory=dict)
     headroom: tuple[int, Mapping[str, Headroom]] | None = None
     aligned: Mapping[str, Aligned] = field(default_factory=dict)
@@ -38,12 +47,19 @@ class Panels:
     fitted: Fitted | None = None
     completed: Mapping[str, Completed] = field(default_factory=dict)
     tracking: Tracking | None = None
+    receipts: Receipts | None = None
+    contamination: Contamination | None = None
     remarked: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    crowning: Crowning | None = None
+    near_optimal: NearOptimal | None = None
+    splits: Splits | None = None
+    holdout: Holdout = field(default_factory=lambda: Holdout(()))
 
 
 def panels(study: Study, trials: Sequence[Trial], recipe: Recipe | None) -> Panels:
     """All panels of a study; recipe is the recommended one, None before there is any."""
     return Panels(
+        noise=noise(study, trials),
         matching=matching(study, trials, recipe),
         headroom=headroom(study, trials),
         aligned=aligned(study, trials),
@@ -54,12 +70,20 @@ def panels(study: Study, trials: Sequence[Trial], recipe: Recipe | None) -> Pane
         fitted=fitted(trials),
         completed=completed(study, trials, recipe),
         tracking=tracking(study, trials),
+        receipts=receipts(study, trials, recipe),
+        contamination=None if study.preparation is None else study.preparation.contamination,
         remarked=remarked(trials),
+        crowning=crowning(study, trials, recipe),
+        near_optimal=near_optimal(study, trials, recipe),
+        splits=splits(trials),
+        holdout=holdout(trials, recipe),
     )
 
 
 def panel_sheets(study: Study, found: Panels) -> Iterator[Sheet]:
     """The panels that a study has, in the order in which a report shows them."""
+    if found.noise is not None:
+        yield noise_sheet(found.noise)
     if found.matching:
         yield matching_sheet(found.matching)
     if found.headroom is not None:
@@ -78,8 +102,18 @@ def panel_sheets(study: Study, found: Panels) -> Iterator[Sheet]:
         yield completed_sheet(found.completed)
     if found.tracking is not None:
         yield tracking_sheet(found.tracking)
+    if found.receipts is not None:
+        yield receipts_sheet(found.receipts)
+    if found.contamination is not None:
+        yield contamination_sheet(found.contamination)
     if found.remarked:
         yield remarked_sheet(found.remarked)
+    if found.crowning is not None:
+        sheet = crowning_sheet(found.crowning)
+        held = [] if found.splits is None else [found.splits.sentence]
+        yield replace(sheet, lines=(*sheet.lines, *held))
+    if found.near_optimal is not None:
+        yield near_optimal_sheet(found.near_optimal)
 
 
 def panel_document(study: Study, found: Panels) -> dict[str, Json]:
@@ -94,5 +128,12 @@ def panel_document(study: Study, found: Panels) -> dict[str, Json]:
         "fit": None if found.fitted is None else fitted_document(found.fitted),
         "schedule_epochs": completed_document(found.completed) if found.completed else None,
         "dev_loss_tracking": None if found.tracking is None else tracking_document(found.tracking),
+        "receipts": None if found.receipts is None else receipts_document(found.receipts),
+        "contamination": None if found.contamination is None else contamination_document(found.contamination),
         "remarks": remarked_document(found.remarked),
+        "noise_floor": None if found.noise is None else noise_document(found.noise),
+        "near_optimal": None if found.near_optimal is None else near_optimal_document(study, found.near_optimal),
+        "winners_curse": None if found.crowning is None else crowning_document(found.crowning),
+        "dev_splits": None if found.splits is None else splits_document(found.splits),
+        "test_read": holdout_document(found.holdout),
     }

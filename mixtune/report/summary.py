@@ -8,10 +8,11 @@ from typing import Protocol
 
 from mixtune.errors import SearchExhausted
 from mixtune.measurement import Cost, Scores
-from mixtune.proposal import CHARGED, VISIBLE, Role
+from mixtune.proposal import CHARGED, CHOOSING, Role
 from mixtune.recipe import Recipe
-from mixtune.report.intervals import Interval
+from mixtune.report.contrast import Contrast
 from mixtune.report.judged import Judged
+from mixtune.report.looks import Looks, is_look
 from mixtune.report.panels import Panels, panels
 from mixtune.study import Study, StudyState
 from mixtune.trial import Trial, TrialState
@@ -57,7 +58,7 @@ class Comparison:
 
     baseline: str
     metric: str
-    difference: Interval | None
+    difference: Contrast | None
     same_recipe: bool = False
 
     @property
@@ -65,9 +66,7 @@ class Comparison:
         """What the interval allows to say."""
         if self.difference is None:
             return Verdict.NOT_JUDGED
-        if self.difference.low > 0:
-            return Verdict.YES
-        return Verdict.NO if self.difference.high < 0 else Verdict.NO_WINNER
+        return {1: Verdict.YES, 0: Verdict.NO_WINNER, -1: Verdict.NO}[self.difference.winner]
 
     @property
     def sentence(self) -> str:
@@ -80,8 +79,8 @@ class Comparison:
             Verdict.YES: f"Yes, tuning beats {self.baseline} sampling",
             Verdict.NO: f"No, tuning does worse than {self.baseline} sampling",
         }.get(self.verdict, f"No winner between tuning and {self.baseline} sampling")
-        d = self.difference
-        seeds = f"{d.seeds} training seeds" if d.seeds > 1 else "one training seed, whose own noise is not in it"
+        d, count = self.difference, self.difference.replicates
+        seeds = f"{count} training seeds" if count > 1 else "one training seed, whose own noise is not in it"
         return (
             f"{begin}: test {self.metric} {d.value:+.4f}, 95 % interval [{d.low:+.4f}, {d.high:+.4f}] "
             f"over {d.queries:,} queries and {seeds}."
@@ -94,7 +93,7 @@ class Costs:
 
     runs is the search in units of one fresh full-length run, None before preparation. seconds are wall seconds of
     trials added up, which overlap where several workers run. parts holds what the search spent on what, by the names
-    of Cost, and reference what its reference runs are of it.
+    of Cost, and reference what its reference runs are of it. choosing is what the finalists of the search took.
     """
 
     search: float
@@ -106,6 +105,8 @@ class Costs:
     preparation_seconds: float
     parts: Mapping[str, float] = field(default_factory=dict)
     reference: float = 0.0
+    choosing: float = 0.0
+    choosing_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,11 @@ class Best:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Everything that is told about a study. spared is None where early stopping is off, panels tell of the search."""
+    """Everything that is told about a study. spared is None where early stopping is off, panels tell of the search.
+
+    reused counts the trials that took over an equal run instead of running again. looks are what later studies that
+    look into this one found, or this one if it is such a study.
+    """
 
     study: Study
     state: StudyState
@@ -143,22 +148,30 @@ class Summary:
     best: Best | None
     comparisons: Mapping[str, Comparison]
     spared: Spared | None = None
+    reused: int = 0
     panels: Panels = field(default_factory=Panels)
+    looks: Looks = field(default_factory=Looks)
 
     @property
     def answer(self) -> str:
         """Does it beat proportional sampling? In one sentence."""
         if "proportional" in self.comparisons:
             return self.comparisons["proportional"].sentence
+        if is_look(self.study):
+            return f"A look into study {self.study.of}: it searches nothing and judges nothing."
         return "Nothing to recommend yet."
 
 
 Recommend = Callable[[Study, Sequence[Trial]], Recipe]
-"""The searcher's `recommend`. Raises SearchExhausted."""
+"""What a study recommends, from all its trials (mixtune.searchers.finalists.crowned). Raises SearchExhausted."""
 
 
 def summarise(
-    record: Record, trials: Sequence[Trial], scores_of: Callable[[int], Scores], recommend: Recommend
+    record: Record,
+    trials: Sequence[Trial],
+    scores_of: Callable[[int], Scores],
+    recommend: Recommend,
+    found: Looks | None = None,
 ) -> Summary:
     """Sum up a study in any state.
 
@@ -166,7 +179,8 @@ def summarise(
         record: the stored study.
         trials: all its trials in number order.
         scores_of: per-query test scores of a trial by its number.
-        recommend: the `recommend` of the study's searcher.
+        recommend: what the study recommends, given all its trials.
+        found: what looks into the study found.
     """
     study = record.study
     survey = _complete(trials, Role.SURVEY)
@@ -188,8 +202,10 @@ def summarise(
         baselines=baselines,
         best=best,
         comparisons={} if best is None else {name: _compared(study, best, name, it) for name, it in baselines.items()},
+        reused=sum(bool(trial.reused) for trial in trials),
         spared=_spared(trials) if study.stopping is not None else None,
         panels=panels(study, trials, None if best is None else best.recipe),
+        looks=found or Looks(),
     )
 
 
@@ -210,16 +226,17 @@ def _best(
     if study.preparation is None:
         return None
     try:
-        recipe = recommend(study, [trial for trial in trials if trial.role in VISIBLE and trial.state.finished])
+        recipe = recommend(study, trials)
     except SearchExhausted:
         return None
     searched = [trial for trial in _complete(trials, Role.SEARCH) if trial.proposal.recipe == recipe]
     reruns = [trial for trial in _complete(trials, Role.RERUN) if trial.proposal.recipe == recipe]
+    finalists = [trial for trial in _complete(trials, Role.FINALIST) if trial.proposal.recipe == recipe]
     judged = _judged(recipe, reruns, scores_of)
-    if not reruns and searched:
-        # A search trial is scored on dev alone; it says what is known until the recipe has been judged.
-        judged = Judged(recipe, {searched[0].proposal.replicate: searched[0]})
-    ran = [trial.number for trial in (*searched, *reruns)]
+    if not reruns:
+        # These are scored on dev alone; they say what is known until the recipe has been judged.
+        judged = Judged(recipe, {trial.proposal.replicate: trial for trial in finalists or searched[:1]})
+    ran = [trial.number for trial in (*searched, *finalists, *reruns)]
     return Best(ran[0] if ran else None, recipe, judged, study.epochs(recipe))
 
 
@@ -231,13 +248,15 @@ def _compared(study: Study, best: Best, name: str, baseline: Judged) -> Comparis
 
 def _costs(study: Study, trials: Sequence[Trial]) -> Costs:
     charged = [trial.measurement.cost for trial in trials if trial.measurement and trial.role in CHARGED]
-    others = [trial.measurement.cost for trial in trials if trial.measurement and trial.role not in CHARGED]
+    finalists = [trial.measurement.cost for trial in trials if trial.measurement and trial.role in CHOOSING]
+    others = [trial.measurement.cost for trial in trials if trial.measurement and trial.role not in CHARGED | CHOOSING]
     references = [trial.measurement.cost for trial in trials if trial.measurement and trial.role is Role.REFERENCE]
 
     def spent(costs: Sequence[Cost]) -> tuple[float, float]:
         return sum(cost.flops for cost in costs), sum(cost.seconds for cost in costs)
 
     (search, search_seconds), (judging, judging_seconds) = spent(charged), spent(others)
+    choosing, choosing_seconds = spent(finalists)
     parts = {each.name: sum(getattr(cost, each.name) for cost in charged) for each in fields(Cost)}
     prepared = study.preparation
     return Costs(
@@ -250,6 +269,8 @@ def _costs(study: Study, trials: Sequence[Trial]) -> Costs:
         preparation_seconds=prepared.seconds if prepared else 0.0,
         parts={name: flops for name, flops in parts.items() if name != "seconds" and flops > 0},
         reference=spent(references)[0],
+        choosing=choosing,
+        choosing_seconds=choosing_seconds,
     )
 
 

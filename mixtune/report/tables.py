@@ -1,6 +1,6 @@
 """A summary as text tables for a terminal of 80 columns or more, with or without colour."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -8,8 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 from mixtune.recipe import Recipe
+from mixtune.report.contamination import contamination_line
+from mixtune.report.epochs import repeated_lines
 from mixtune.report.intervals import Interval
 from mixtune.report.judged import Judged
+from mixtune.report.looks import is_look, look_sheets
 from mixtune.report.options import recipe_lines
 from mixtune.report.panels import panel_sheets
 from mixtune.report.sheet import Sheet
@@ -36,18 +39,22 @@ BAR = 8
 def report(summary: Summary) -> Group:
     """The report of a study: best recipe, test results, the answer, and what it cost."""
     parts: list[RenderableType] = []
-    if summary.best is not None:
+    if summary.best is not None and not is_look(summary.study):
         parts += [recipe_table(summary.study, summary.best.recipe), Text("")]
         if lines := [Text(line) for line in recipe_lines(summary.best.recipe)]:
             parts += [*lines, Text("")]
     parts.extend(test_tables(summary))
     parts.extend(Text(line) for line in outside_lines(summary))
+    if summary.best is not None and not is_look(summary.study):
+        parts.extend(Text(line) for line in repeated_lines(summary.study, summary.best.recipe))
     answer = summary.comparisons.get("proportional")
     for baseline, comparison in summary.comparisons.items():
         style = COLOURS.get(comparison.verdict, "") if baseline == "proportional" else ""
         parts.append(Text(comparison.sentence, style=style))
     if answer is None:
         parts.append(Text(summary.answer))
+    if summary.panels.holdout.readings:
+        parts.append(Text(summary.panels.holdout.sentence))
     parts.append(Text(""))
     parts.extend(Text(line) for line in cost_lines(summary))
     parts.extend(Text(line) for line in corpus_lines(summary.study))
@@ -55,20 +62,28 @@ def report(summary: Summary) -> Group:
 
 
 def panels_report(summary: Summary) -> Group:
-    """What a study's trials say beside scores: one panel for each thing that the study has, with a line between."""
+    """What a study's trials say beside scores, and what looks into it found, with a line between."""
+    study = summary.study
+    told = () if is_look(study) else panel_sheets(study, summary.panels)
+    return sheets_report((*told, *look_sheets(study, summary.looks)))
+
+
+def sheets_report(sheets: Iterable[Sheet]) -> Group:
+    """Sheets one below the other, with a line between."""
     parts: list[RenderableType] = []
-    for sheet in panel_sheets(summary.study, summary.panels):
+    for sheet in sheets:
         parts += [*_sheet_parts(sheet), Text("")]
     return Group(*parts)
 
 
-def recipe_table(study: Study, recipe: Recipe) -> Table:
+def recipe_table(study: Study, recipe: Recipe, title: str = "Best recipe (weights are shares of batches)") -> Table:
     """Weight by weight beside the proportional share, heaviest first, with the passes of the final training."""
-    table = plain_table("Best recipe (weights are shares of batches)")
+    table = plain_table(title)
     add_columns(table, left=("source",), right=("weight",))
     table.add_column("", min_width=BAR, no_wrap=True)
     add_columns(table, right=("proportional", "kept", "rows", "epochs"))
     proportional, epochs, rows = study.proportional(), study.epochs(recipe), study.rows
+    often = study.repeated(recipe)
     heaviest = max(recipe.mixture.values())
     for name in sorted(study.names, key=lambda name: (-recipe.mixture.get(name, 0.0), name)):
         weight = recipe.mixture.get(name, 0.0)
@@ -79,7 +94,7 @@ def recipe_table(study: Study, recipe: Recipe) -> Table:
             f"{proportional[name]:.3f}",
             f"{recipe.pruning.share(name):.0%}",
             f"{rows[name]:,}",
-            f"{epochs[name]:.1f}",
+            f"{epochs[name]:.1f}{'!' if name in often else ' ' if often else ''}",
         )
     add_caption(table, f"epochs: passes over the kept rows in a final training of {study.final.steps:,} steps")
     return table
@@ -120,10 +135,11 @@ def outside_lines(summary: Summary) -> Iterator[str]:
 
 
 def cost_lines(summary: Summary) -> Iterator[str]:
-    """What it took: the search, and beside it judging and preparation, which are charged to nobody."""
-    costs = summary.costs
+    """What it took: the search, and beside it choosing, judging and preparation, which are not charged to it."""
+    costs, look = summary.costs, is_look(summary.study)
     runs = "" if costs.runs is None else f", as much as {costs.runs:.2f} fresh runs"
-    yield f"Search       {flops(costs.search)}{runs}, {duration(costs.search_seconds)} of trials"
+    if not look:
+        yield f"Search       {flops(costs.search)}{runs}, {duration(costs.search_seconds)} of trials"
     if len(costs.parts) > 1:
         spent = (f"{SPENT.get(name, name)} {flops(cost)}" for name, cost in costs.parts.items())
         yield f"  on what    {', '.join(spent)}"
@@ -135,7 +151,11 @@ def cost_lines(summary: Summary) -> Iterator[str]:
             f"Stopping     {spared.runs} of {spared.of_runs} runs ended early, {spared.steps:,} of {spared.of_steps:,} "
             f"steps left out"
         )
-    yield f"Judging      {flops(costs.judging)}, {duration(costs.judging_seconds)} of trials"
+    if costs.choosing:
+        yield f"Choosing     {flops(costs.choosing)}, {duration(costs.choosing_seconds)} of trials"
+    if summary.reused:
+        yield f"Reused       {summary.reused} runs that an equal trial had done; they count at what that one cost"
+    yield f"{'Look   ' if look else 'Judging'}      {flops(costs.judging)}, {duration(costs.judging_seconds)} of trials"
     yield f"Preparation  {flops(costs.preparation)}, {duration(costs.preparation_seconds)}"
     found = summary.study.preparation
     if found is not None:
@@ -150,6 +170,8 @@ def corpus_lines(study: Study) -> Iterator[str]:
     yield f"Test         every document: {', '.join(f'{name} {one.documents:,}' for name, one in facts.items())}"
     pools = [f"{name} {one.dev_pool:,}" for name, one in facts.items() if one.dev_pool < one.documents]
     yield f"Dev          candidate pools: {', '.join(pools)}" if pools else "Dev          every document"
+    if study.preparation.contamination is not None:
+        yield f"Overlap      {contamination_line(study.preparation.contamination)}"
 
 
 def bar(share: float, width: int) -> str:

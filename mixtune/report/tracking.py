@@ -5,26 +5,11 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from pydantic import JsonValue as Json
-from scipy.special import ndtri
 
-from mixtune.ranks import ranks
-from mixtune.recipe import FloatArray
-from mixtune.report.intervals import LEVEL
+from mixtune.report.correlation import FEWEST, Correlation, correlation, correlation_cells
 from mixtune.report.sheet import Sheet
 from mixtune.study import Study
 from mixtune.trial import Trial, TrialState
-
-FEWEST = 5
-"""Runs below which nothing is said."""
-
-
-@dataclass(frozen=True, slots=True)
-class Correlation:
-    """A rank correlation with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +43,14 @@ def tracking(study: Study, trials: Sequence[Trial]) -> Tracking | None:
     ]
     if not both:
         return None
-    loss = {name: ranks(np.array([-found.dev_loss[name] for found in both])) for name in names}
-    value = {name: ranks(np.array([found.dev[name][metric] for found in both])) for name in names}
+    loss = {name: np.array([-found.dev_loss[name] for found in both]) for name in names}
+    value = {name: np.array([found.dev[name][metric] for found in both]) for name in names}
     return Tracking(
         metric=metric,
         runs=len(both),
-        targets={name: _correlation([loss[name]], [value[name]]) for name in names},
-        pooled=_correlation([loss[name] for name in names], [value[name] for name in names]),
+        targets={name: correlation([loss[name]], [value[name]]) for name in names},
+        pooled=correlation([loss[name] for name in names], [value[name] for name in names]),
     )
-
-
-def _correlation(first: Sequence[FloatArray], second: Sequence[FloatArray]) -> Correlation | None:
-    """Correlation of ranks of several targets over the same runs.
-
-    The interval is Fisher's, with the variance (1 + r ** 2 / 2) / (n - 3) of Bonett and Wright (2000); a perfect
-    agreement counts as half a swap of neighbours less, or its interval would be a point.
-    """
-    n, x, y = len(first[0]), np.concatenate(first), np.concatenate(second)
-    spread = float(np.sqrt((x @ x) * (y @ y)))
-    if n < FEWEST or spread == 0:
-        return None
-    value = float(np.clip(x @ y / spread, -1, 1))
-    most = 1 - 6 / (n * (n**2 - 1))
-    inner = float(np.clip(value, -most, most))
-    half = float(ndtri((1 + LEVEL) / 2)) * np.sqrt((1 + inner**2 / 2) / (n - 3))
-    low, high = np.tanh(np.arctanh(inner) - half), np.tanh(np.arctanh(inner) + half)
-    return Correlation(value, min(float(low), value), max(float(high), value))
 
 
 def tracking_sheet(found: Tracking) -> Sheet:
@@ -91,9 +58,9 @@ def tracking_sheet(found: Tracking) -> Sheet:
     title = f"Does dev loss track {found.metric} on dev? Rank correlation over {found.runs} runs"
     if found.runs < FEWEST:
         return Sheet(title, lines=(f"too few: at least {FEWEST} scored runs are needed",))
-    rows = [(name, *_cells(each)) for name, each in found.targets.items()]
+    rows = [(name, *correlation_cells(each)) for name, each in found.targets.items()]
     if len(found.targets) > 1:
-        rows.append(("pooled", *_cells(found.pooled)))
+        rows.append(("pooled", *correlation_cells(found.pooled)))
     return Sheet(
         title,
         left=("target",),
@@ -106,7 +73,3 @@ def tracking_sheet(found: Tracking) -> Sheet:
 def tracking_document(found: Tracking) -> dict[str, Json]:
     """The panel as JSON."""
     return asdict(found)
-
-
-def _cells(found: Correlation | None) -> tuple[str, str]:
-    return ("-", "-") if found is None else (f"{found.value:+.2f}", f"[{found.low:+.2f}, {found.high:+.2f}]")

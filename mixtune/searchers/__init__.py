@@ -16,6 +16,7 @@ from mixtune.searchers.crisp import CRISP
 from mixtune.searchers.doge import DoGESearch
 from mixtune.searchers.doremi import DoReMiSearch
 from mixtune.searchers.infdds import InfDDS
+from mixtune.searchers.listed import Listed
 from mixtune.searchers.multidds import MultiDDS
 from mixtune.searchers.neighbours import Neighbours
 from mixtune.searchers.optuna import GP, TPE
@@ -24,7 +25,7 @@ from mixtune.searchers.regmix import RegMix
 from mixtune.searchers.scout import Scout
 from mixtune.searchers.tdro import TDROSearch
 
-__all__ = ["SEARCHERS", "FoldSearcher", "InfDDS", "Searcher", "baseline_recipes", "make"]
+__all__ = ["SEARCHERS", "FoldSearcher", "InfDDS", "Searcher", "baseline_recipes", "make", "searcher_type"]
 
 _ALL: tuple[type[Searcher], ...] = (
     CMAES,
@@ -48,6 +49,20 @@ _ALL: tuple[type[Searcher], ...] = (
 )
 
 SEARCHERS: dict[str, type[Searcher]] = {searcher.name: searcher for searcher in sorted(_ALL, key=lambda s: s.name)}
+"""The search algorithms that a study file may name."""
+
+
+def searcher_type(algorithm: str) -> type[Searcher]:
+    """The class of a search algorithm, `listed` among them, which no study file names.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if algorithm == Listed.name:
+        return Listed
+    if algorithm not in SEARCHERS:
+        raise ConfigError(f"no search algorithm {algorithm!r}: {nearest(algorithm, list(SEARCHERS))}")
+    return SEARCHERS[algorithm]
 
 
 def make(search: Search) -> Searcher:
@@ -56,9 +71,7 @@ def make(search: Search) -> Searcher:
     Raises:
         ConfigError: no such algorithm, no such setting, or a value that the setting does not take.
     """
-    if search.algorithm not in SEARCHERS:
-        raise ConfigError(f"no search algorithm {search.algorithm!r}: {nearest(search.algorithm, list(SEARCHERS))}")
-    searcher = SEARCHERS[search.algorithm]
+    searcher = searcher_type(search.algorithm)
     types = setting_types(searcher)
     values = {}
     for name, value in search.settings.items():

@@ -29,6 +29,7 @@ class Searcher(ABC):
     stoppable: its proposals are fresh runs that compete, and it knows what to make of one that was ended early.
     mixes: its runs mix sources in every batch, whatever batching the study asks for.
     chooses_options: it chooses among what Space.choices leaves open; others hold the first value of each.
+    contested: it recommends the best of many noisy scores, so that several finalists run again before one is crowned.
     """
 
     name: ClassVar[str]
@@ -36,6 +37,7 @@ class Searcher(ABC):
     stoppable: ClassVar[bool] = False
     mixes: ClassVar[bool] = False
     chooses_options: ClassVar[bool] = False
+    contested: ClassVar[bool] = False
 
     @abstractmethod
     def suggest(self, study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Proposal:
@@ -57,6 +59,14 @@ class Searcher(ABC):
         Raises:
             SearchExhausted: no trial has finished well enough to recommend anything.
         """
+
+    def finalists(self, study: Study, trials: Sequence[Trial], count: int) -> tuple[Recipe, ...]:
+        """Name up to `count` distinct recipes that may turn out the best one; the first is what it recommends.
+
+        Raises:
+            SearchExhausted: no trial has finished well enough to recommend anything.
+        """
+        return (self.recommend(study, trials),)
 
 
 class FoldSearcher(Searcher, Generic[State]):

@@ -10,11 +10,12 @@ from pydantic import JsonValue as Json
 
 from mixtune.errors import SearchExhausted
 from mixtune.proposal import Proposal, Role
+from mixtune.receipt import ratios
 from mixtune.recipe import Mixture, Recipe
 from mixtune.searchers.base import Searcher
 from mixtune.searchers.keep import options, pruning_and_batching_at, require_room
 from mixtune.searchers.prior import prior_mixture
-from mixtune.space import coordinate_bounds, coordinates_of, weights_at
+from mixtune.space import coordinate_bounds, coordinates_of, moved, weights_at
 from mixtune.study import Study
 from mixtune.trial import Trial, TrialState
 
@@ -44,6 +45,17 @@ class Point:
             {name: float(side) for name, side in sides.items() if isinstance(side, int | float)},
         )
 
+    @classmethod
+    def trained(cls, study: Study, trial: Trial) -> "Point":
+        """The point that a trial really tried: the one that was asked for, moved to the mixture that its run drew.
+
+        Batches are drawn by chance, so a run's score is that of its own draw. Without a receipt, as before a trial has
+        ended, nothing is moved.
+        """
+        asked = cls.of(trial)
+        coordinates = moved(study.space.mapping, asked.coordinates, ratios(study, trial))
+        return replace(asked, coordinates=tuple(coordinates)) if trial.measurement is not None else asked
+
     def notes(self) -> dict[str, Json]:
         """The point as a trial's notes."""
         notes: dict[str, Json] = {"coordinates": list(self.coordinates), "options": dict(self.options)}
@@ -60,6 +72,7 @@ class BlackBox(Searcher):
 
     stoppable: ClassVar[bool] = True
     chooses_options: ClassVar[bool] = True
+    contested: ClassVar[bool] = True
     prior: Literal["proportional", "uniform", "expert", "none"]
 
     @abstractmethod
@@ -97,11 +110,19 @@ class BlackBox(Searcher):
         Raises:
             SearchExhausted: no search trial is complete with a score.
         """
-        return best_scored(self.name, trials)
+        return ranked(self.name, trials)[0]
+
+    def finalists(self, study: Study, trials: Sequence[Trial], count: int) -> tuple[Recipe, ...]:
+        """Name the recipes with the best dev scores.
+
+        Raises:
+            SearchExhausted: no search trial is complete with a score.
+        """
+        return ranked(self.name, trials)[:count]
 
 
-def best_scored(name: str, trials: Sequence[Trial]) -> Recipe:
-    """The recipe of the search trials with the best dev score; equal recipes count with their mean.
+def ranked(name: str, trials: Sequence[Trial]) -> tuple[Recipe, ...]:
+    """The distinct recipes of the search trials, best dev score first; equal recipes count with their mean.
 
     Raises:
         SearchExhausted: no search trial is complete with a score; `name` is the searcher that says so.
@@ -113,7 +134,7 @@ def best_scored(name: str, trials: Sequence[Trial]) -> Recipe:
             scores.setdefault(trial.proposal.recipe, []).append(value)
     if not scores:
         raise SearchExhausted(f"{name} has no complete trial with a score yet: let at least one finish")
-    return max(scores, key=lambda recipe: float(np.mean(scores[recipe])))
+    return tuple(sorted(scores, key=lambda recipe: -float(np.mean(scores[recipe]))))
 
 
 def score_of(trial: Trial) -> float | None:

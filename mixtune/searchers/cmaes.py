@@ -26,8 +26,9 @@ class CMAES(BlackBox):
     """CMA-ES of the package cmaes: a normal distribution that moves and stretches towards the better points.
 
     The distribution is that of all complete generations, told in number order: search trials after the prior, cut
-    into blocks of the population's size. A block with a trial that is not finished is not told yet, and neither are
-    those behind it, so parallel trials draw from the distribution before. A trial without a score counts as the worst
+    into blocks of the population's size, each at the point that it was trained at (Point.trained). A block with a trial
+    that is not finished is not told yet, and neither are those behind it, so parallel trials draw from the distribution
+    before. A trial without a score counts as the worst
     of its generation, one that was ended early as `completed` has it from the trials up to its generation; a generation
     without any score is left out. Keep levels are ordered numbers among the others.
 
@@ -60,7 +61,7 @@ class CMAES(BlackBox):
             losses = [np.inf if (score := score_of(trial)) is None else -score for trial in generation]
             known = [loss for loss in losses if np.isfinite(loss)]
             if known:
-                places = [position_of(study, Point.of(trial)) for trial in generation]
+                places = [position_of(study, Point.trained(study, trial)) for trial in generation]
                 cma.tell([(place, min(loss, max(known))) for place, loss in zip(places, losses, strict=True)])
             if cma.should_stop():
                 cma = self._start(study)

@@ -95,7 +95,7 @@ def asked(sampler: optuna.samplers.BaseSampler, study: Study, trials: Sequence[T
     """The point that a sampler suggests once it has been told of the trials."""
     space = distributions(study)
     told = optuna.create_study(direction="maximize", sampler=sampler)
-    told.add_trials([frozen_trial(trial, space) for trial in trials])
+    told.add_trials([frozen_trial(study, trial, space) for trial in trials])
     params = told.ask(space).params
     return Point(
         tuple(float(params[name]) for name in space if name.startswith("x")),
@@ -112,9 +112,12 @@ def distributions(study: Study) -> dict[str, BaseDistribution]:
     return space | {name: CategoricalDistribution(values) for name, values in options(study).items()}
 
 
-def frozen_trial(trial: Trial, space: dict[str, BaseDistribution]) -> optuna.trial.FrozenTrial:
-    """A trial as Optuna knows it. A complete one without a finite score counts as failed, a queued one as running."""
-    point = Point.of(trial)
+def frozen_trial(study: Study, trial: Trial, space: dict[str, BaseDistribution]) -> optuna.trial.FrozenTrial:
+    """A trial as Optuna knows it. A complete one without a finite score counts as failed, a queued one as running.
+
+    Its parameters are the point that it was trained at (Point.trained), not the one that was asked for.
+    """
+    point = Point.trained(study, trial)
     params: dict[str, float] = {f"x{index}": value for index, value in enumerate(point.coordinates)}
     params |= dict(point.options)
     score, found = score_of(trial), trial.measurement

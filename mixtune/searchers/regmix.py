@@ -1,7 +1,7 @@
 """Regression on the mixtures of many short runs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -11,9 +11,10 @@ from pydantic import JsonValue as Json
 
 from mixtune.errors import SearchExhausted
 from mixtune.proposal import Proposal, Role
+from mixtune.receipt import realised
 from mixtune.recipe import FloatArray, Mixture, Recipe
 from mixtune.searchers.base import Searcher
-from mixtune.searchers.blackbox import best_scored, completed, score_of
+from mixtune.searchers.blackbox import completed, ranked, score_of
 from mixtune.searchers.candidates import candidate_features, draw_candidates, features_of
 from mixtune.searchers.dirichlet import Around
 from mixtune.searchers.keep import options, pruning_and_batching_at, require_room
@@ -52,6 +53,7 @@ class RegMix(Searcher):
     name: ClassVar[str] = "regmix"
     stoppable: ClassVar[bool] = True
     chooses_options: ClassVar[bool] = True
+    contested: ClassVar[bool] = True
     prior: Prior = "proportional"
     n_fit: Annotated[int, Field(ge=2)] = 16
     k: Annotated[int, Field(ge=1)] = 4
@@ -90,8 +92,23 @@ class RegMix(Searcher):
         """
         searched = [trial for trial in trials if trial.role is Role.SEARCH]
         if not self._fits(searched):
-            return best_scored(self.name, searched)
+            return ranked(self.name, searched)[0]
         return self._best(study, searched, np.random.default_rng([study.seed, _RECOMMEND]))[0]
+
+    def finalists(self, study: Study, trials: Sequence[Trial], count: int) -> tuple[Recipe, ...]:
+        """Name what the last fit predicts best, then what earlier fits did, by its dev score (ours).
+
+        Before there is a fit, the recipes with the best dev scores.
+
+        Raises:
+            SearchExhausted: no search trial is complete with a score.
+        """
+        searched = [trial for trial in trials if trial.role is Role.SEARCH]
+        if not self._fits(searched):
+            return ranked(self.name, searched)[:count]
+        predicted = [trial for trial in searched if _predicted(trial) and score_of(trial) is not None]
+        others = ranked(self.name, predicted) if predicted else ()
+        return tuple(dict.fromkeys((self.recommend(study, searched), *others)))[:count]
 
     def _fits(self, searched: Sequence[Trial]) -> bool:
         return sum(score_of(trial) is not None for trial in searched) >= self.n_fit
@@ -122,7 +139,8 @@ def runs_of(study: Study, searched: Sequence[Trial]) -> Runs:
     """The search trials with a score, as a regression sees them; runs that were ended early as `completed` has them.
 
     Values are the objective's metric of each target where every run has it, and the score alone otherwise. A run that
-    was ended early is given the same growth at every target.
+    was ended early is given the same growth at every target. Weights are those of the mixture that a run really drew
+    (see mixtune.receipt.realised), groups those of equal recipes.
     """
     rows, scores, values, groups = [], [], [], []
     recipes: dict[Recipe, int] = {}
@@ -131,14 +149,15 @@ def runs_of(study: Study, searched: Sequence[Trial]) -> Runs:
         if score is None or trial.measurement is None or trial.measurement.score is None:
             continue
         recipe, growth = trial.proposal.recipe, score - trial.measurement.score
-        rows.append(features_of(study, recipe, _options(trial)))
+        trained = replace(recipe, mixture=realised(study, trial))
+        rows.append(features_of(study, trained, _options(trial)))
         scores.append(score)
         dev = [trial.measurement.dev.get(target.name, {}) for target in study.targets]
         values.append([metrics.get(study.objective.metric, np.nan) + growth for metrics in dev])
         groups.append(recipes.setdefault(recipe, len(recipes)))
     per_target, score_array = np.array(values), np.array(scores)
     if np.isfinite(per_target).all():
-        return Runs(np.array(rows), score_array, per_target, np.array(groups), lambda each: _combined(study, each))
+        return Runs(np.array(rows), score_array, per_target, np.array(groups), lambda each: objective_at(study, each))
     return Runs(np.array(rows), score_array, score_array[:, None], np.array(groups), lambda each: each[:, 0])
 
 
@@ -165,7 +184,7 @@ def best_recipe(
     return study.recipe(mixture, *pruning_and_batching_at(study, chosen)), chosen
 
 
-def _combined(study: Study, values: FloatArray) -> FloatArray:
+def objective_at(study: Study, values: FloatArray) -> FloatArray:
     """The study's objective from metrics per target, (n, N) -> (n,), as Study.score has it."""
     if study.objective.aggregate == "worst":
         return np.asarray(values.min(axis=1))

@@ -84,6 +84,14 @@ MODELS: Mapping[str, Fit] = {"law": law_of, "lightgbm": trees_of}
 
 def out_of_fold(runs: Runs, fit: Fit) -> Error | None:
     """Error on runs that the model was not fitted on, over FOLDS folds of recipes; None with a single recipe."""
+    predicted = held_out(runs, fit)
+    if predicted is None:
+        return None
+    return Error(float(np.sqrt(np.mean((predicted - runs.scores) ** 2))), spearman(predicted, runs.scores))
+
+
+def held_out(runs: Runs, fit: Fit) -> FloatArray | None:
+    """Predictions (n,) of each run by a model fitted on the other folds; None with a single recipe."""
     _, place = np.unique(runs.groups, return_inverse=True)
     fold = place % FOLDS
     if place.max() == 0:
@@ -92,4 +100,4 @@ def out_of_fold(runs: Runs, fit: Fit) -> Error | None:
     for number in np.unique(fold):
         left_out = fold == number
         predicted[left_out] = fit(runs.at(~left_out))(runs.features[left_out])
-    return Error(float(np.sqrt(np.mean((predicted - runs.scores) ** 2))), spearman(predicted, runs.scores))
+    return predicted

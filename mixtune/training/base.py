@@ -39,6 +39,10 @@ Progress = Callable[[str, int, int], None]
 """Called during preparation with what is being done, how much is done and how much there is (0: unknown)."""
 
 
+Prepare = Callable[[Study, Progress], Preparation]
+"""Prepares a study; see Trainer.prepare."""
+
+
 class Trainer(Protocol):
     """Prepares a study once and runs its trials. Instances are small and picklable: workers get a copy.
 

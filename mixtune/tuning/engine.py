@@ -121,7 +121,7 @@ def fit(study: Study, trainer: Trainer, searcher: RaySearcher, *, run: str, scra
         Exception: what the searcher raised when it was asked for the next trial.
     """
     workers = study.budget.workers
-    limits = Limits(memory=int(psutil.virtual_memory().total * 0.9 / workers), threads=_threads(study))
+    limits = Limits(memory=int(psutil.virtual_memory().total * 0.9 / workers), threads=threads(study))
     gpus = ray.cluster_resources().get("GPU", 0.0)  # type: ignore[no-untyped-call]
     trainable = tune.with_resources(
         tune.with_parameters(run_trial, trainer=trainer, study=study, limits=limits),
@@ -142,7 +142,7 @@ def fit(study: Study, trainer: Trainer, searcher: RaySearcher, *, run: str, scra
     ).fit()
 
 
-def _threads(study: Study) -> int:
+def threads(study: Study) -> int:
     """Torch threads per worker: its share of the cores, or one where the matrices are too small to be shared."""
     return 1 if study.proxy.trainable == "head" else max(1, (os.cpu_count() or 1) // study.budget.workers)
 

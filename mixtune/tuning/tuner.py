@@ -12,17 +12,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mixtune.errors import ConfigError, LeaseLost, MixtuneError, SearchExhausted, StoreError, StudyStopped
+from mixtune.measurement import Scores
 from mixtune.proposal import Role
 from mixtune.searchers import make
 from mixtune.searchers.base import Searcher
 from mixtune.searchers.possible import require_possible
 from mixtune.searchers.remembering import remembering
-from mixtune.store.base import LEASE_SECONDS, Lease, Store, StudyRecord
+from mixtune.store.base import LEASE_SECONDS, Lease, Store, StudyRecord, Twin
 from mixtune.store.lease import process_owner
 from mixtune.study import Study, StudyState
-from mixtune.training.base import Task, Trainer
+from mixtune.training.base import Prepare, Task, Trainer
 from mixtune.trial import Trial, TrialState, headline
 from mixtune.tuning import engine, plan, stopping
+from mixtune.tuning.fingerprint import fingerprint
 from mixtune.tuning.listener import Listener, Unwatched
 from mixtune.tuning.search import StudySearch
 from mixtune.tuning.wire import Answer, Progress
@@ -37,12 +39,22 @@ VERSIONS = ("mixtune", "ray", "optuna", "torch", "sentence-transformers", "trans
 
 
 def tune(
-    store: Store, name: str, trainer: Trainer, *, artifacts: Path, listener: Listener | None = None
+    store: Store,
+    name: str,
+    trainer: Trainer,
+    *,
+    artifacts: Path,
+    listener: Listener | None = None,
+    reuse: bool = True,
+    prepare: Prepare | None = None,
 ) -> StudyRecord:
     """Drive a study to its end and return its record: complete, stopped (interrupted) or failed (reason says why).
 
     Takes the study's lease, prepares it, runs what is left to run, and gives the lease back whatever happens. Trials
-    that a dead tuner left running start again under their own number, seed and recipe as a new attempt.
+    that a dead tuner left running start again under their own number, seed and recipe as a new attempt. With reuse,
+    a fresh run that is stored already, in this study or another one, is taken over instead of run again: what it
+    measured is equal (see mixtune.tuning.fingerprint), and its cost counts here too. prepare stands in for the
+    trainer's own where several studies share one preparation.
 
     Raises:
         StudyNotFound: no study of that name.
@@ -65,7 +77,7 @@ def tune(
         stopping.require_useful(record.study.stopping, record.study.proxy, type(searcher))
     with _leased(store, name) as lease:
         searching, folder = remembering(searcher), artifacts / record.uid
-        run = _Run(store, lease, trainer, searching, folder, listener or Unwatched(), record)
+        run = _Run(store, lease, trainer, searching, folder, listener or Unwatched(), record, reuse, prepare)
         try:
             run.prepare()
             run.drive()
@@ -120,6 +132,8 @@ class _Run:
     artifacts: Path
     listener: Listener
     record: StudyRecord
+    reuse: bool = True
+    prepared_by: Prepare | None = None
     trials: list[Trial] = field(default_factory=list)
     crashes: dict[int, int] = field(default_factory=dict)
     failures_in_a_row: int = 0
@@ -130,7 +144,7 @@ class _Run:
 
     def prepare(self) -> None:
         """Read and encode what is needed, and number the opening trials. A prepared study finds its own work."""
-        preparation = self.trainer.prepare(self.study, self.listener.preparing)
+        preparation = (self.prepared_by or self.trainer.prepare)(self.study, self.listener.preparing)
         held = self.study.preparation
         self.trials = self.store.trials(self.study.name)
         if held is not None and held.key != preparation.key and self.trials:
@@ -151,7 +165,7 @@ class _Run:
     def drive(self) -> None:
         """Run trials through Ray until the plan is done."""
         try:
-            plan.next_trial(self.study, self.searcher, self.trials)
+            self._due()
         except SearchExhausted:
             self.stop(StudyState.COMPLETE, "")
             return
@@ -177,24 +191,55 @@ class _Run:
 
     def start_next(self) -> Task:
         """Number, commit and describe the trial to start now."""
-        trial = plan.next_trial(self.study, self.searcher, self.trials)
-        started = replace(trial, state=TrialState.RUNNING, attempt=trial.attempt + 1, started=time.time())
-        started = replace(started, finished=None, node=None, pid=None)
-        if trial.number == len(self.trials):
+        started, task = self._due()
+        self._begin(started)
+        self.artifacts.mkdir(parents=True, exist_ok=True)
+        return task
+
+    def _due(self) -> tuple[Trial, Task]:
+        """The attempt to start now and its task; on the way there, runs that are stored already are taken over."""
+        while True:
+            trial = plan.next_trial(self.study, self.searcher, self.trials)
+            started = replace(trial, state=TrialState.RUNNING, attempt=trial.attempt + 1, started=time.time())
+            task = Task(
+                number=trial.number,
+                proposal=trial.proposal,
+                seed=trial.seed,
+                checkpoint=self._folder(started),
+                parent=self._checkpoint(trial.proposal.parent),
+                reference=self._checkpoint(trial.proposal.reference),
+                thresholds=stopping.thresholds(self.study, self.trials, started),
+            )
+            threads, versions = engine.threads(self.study), self.record.versions or {}
+            found = fingerprint(self.study, task, self.trainer, versions, threads)
+            started = replace(started, finished=None, node=None, pid=None, fingerprint=found)
+            twin = self.store.twin(found) if self.reuse and found else None
+            if twin is None:
+                return started, task
+            self._begin(started)
+            self._take_over(started, twin)
+
+    def _begin(self, started: Trial) -> None:
+        """Commit an attempt, of a new trial or of one that waits."""
+        if started.number == len(self.trials):
             self.store.add_trial(self.lease, started)
             self.trials.append(started)
             self._tell(started)
         else:
             self._write(started)
-        self.artifacts.mkdir(parents=True, exist_ok=True)
-        return Task(
-            number=started.number,
-            proposal=started.proposal,
-            seed=started.seed,
-            checkpoint=self._folder(started),
-            parent=self._checkpoint(started.proposal.parent),
-            reference=self._checkpoint(started.proposal.reference),
-            thresholds=stopping.thresholds(self.study, self.trials, started),
+
+    def _take_over(self, started: Trial, twin: Twin) -> None:
+        """Commit an equal run's measurement and scores as those of an attempt that has just begun."""
+        self._complete(
+            replace(
+                started,
+                state=TrialState.COMPLETE,
+                measurement=twin.trial.measurement,
+                error=None,
+                finished=time.time(),
+                reused=f"{twin.study}/{twin.trial.number}",
+            ),
+            twin.scores,
         )
 
     def alive(self, number: int, progress: Progress) -> None:
@@ -226,11 +271,15 @@ class _Run:
                 node=answer.node,
                 pid=answer.pid,
             )
-            self.store.update_trial(self.lease, done, answer.outcome.scores)
-            self.trials[number] = done
-            self._tell(done)
-            self.failures_in_a_row = 0
+            self._complete(done, answer.outcome.scores)
             self._forget_old_checkpoints()
+
+    def _complete(self, done: Trial, scores: Scores) -> None:
+        """Commit a trial that has succeeded."""
+        self.store.update_trial(self.lease, done, scores)
+        self.trials[done.number] = done
+        self._tell(done)
+        self.failures_in_a_row = 0
 
     def _end(self, trial: Trial) -> None:
         """Commit a failed or interrupted attempt; give the study up after too many failures in a row."""
@@ -270,7 +319,7 @@ class _Run:
         self._tell(trial)
 
     def _tell(self, trial: Trial | None) -> None:
-        self.listener.changed(self.record, trial, plan.planned(self.study, self.trials, self.searcher.most(self.study)))
+        self.listener.changed(self.record, trial, plan.planned(self.study, self.searcher, self.trials))
 
     def _update(
         self,

@@ -162,7 +162,7 @@ FILE = [
     ),
     Case("an unknown proxy", study("steps: 10", "trainable: top"), ("is 'top'; allowed: `head`, `all`, or `last:N`",)),
     Case("an unknown metric", study("final:", "objective: {metric: f1}\nfinal:"), ("is 'f1'; allowed: ndcg@K",)),
-    Case("no budget", study("{trials: 3}", "{workers: 2}"), ("budget lacks the keys 'runs'", "'trials'; give one")),
+    Case("no budget", study("{trials: 3}", "{workers: 2}"), ("budget lacks the keys 'runs'", "'seconds'; give one")),
     Case("no worker", study("trials: 3", "trials: 3, workers: 0"), ("budget.workers is 0; allowed: a number above 0",)),
     Case("an endless budget", study("trials: 3", "runs: .inf"), ("budget.runs is inf; allowed: a finite number",)),
     Case("an unknown algorithm", study("random", "randm"), ("unknown algorithm 'randm'; did you mean 'random'?",)),

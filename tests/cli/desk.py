@@ -6,8 +6,11 @@ from scripted_tuner import ScriptedTuner
 from typer.testing import CliRunner
 
 from mixtune.cli import Parts, create_app
-from mixtune.store.base import Store
+from mixtune.comparison import Comparison, Member
+from mixtune.store.base import Store, StudyRecord
 from mixtune.store.memory import MemoryStore
+from mixtune.training.base import Trainer
+from mixtune.tuning.comparing import Watch, run_members
 
 STUDY = """\
 name: duo
@@ -36,6 +39,15 @@ class Desk:
         self.opened.append((url, create))
         return self.store
 
+    def compare(
+        self, store: Store, comparison: Comparison, trainer: Trainer, *, artifacts: Path, watch: Watch
+    ) -> list[StudyRecord]:
+        def tuned(member: Member, record: StudyRecord) -> StudyRecord:
+            with watch(member, record) as listener:
+                return self.tuner(store, record.study.name, trainer, artifacts=artifacts, listener=listener)
+
+        return run_members(store, comparison, tuned)
+
     def write(self, text: str = STUDY) -> str:
         file = self.folder / "duo.yaml"
         file.write_text(text)
@@ -47,6 +59,7 @@ class Desk:
             upgrade=self.upgraded.append,
             trainer=lambda cache: None,  # type: ignore[arg-type, return-value]
             tune=self.tuner,
+            compare=self.compare,
             wait=self.waited.append,
             memory=lambda: 10**12,
         )

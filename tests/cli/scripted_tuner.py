@@ -26,11 +26,13 @@ class ScriptedTuner:
     trouble: list[MixtuneError] = field(default_factory=list)
     end: tuple[StudyState, str] = (StudyState.COMPLETE, "")
     calls: list[tuple[str, Path]] = field(default_factory=list)
+    reused: list[bool] = field(default_factory=list)
 
     def __call__(
-        self, store: Store, name: str, trainer: Trainer, *, artifacts: Path, listener: Listener
+        self, store: Store, name: str, trainer: Trainer, *, artifacts: Path, listener: Listener, reuse: bool = True
     ) -> StudyRecord:
         self.calls.append((name, artifacts))
+        self.reused.append(reuse)
         if self.trouble:
             raise self.trouble.pop(0)
         record = store.study(name)

@@ -10,7 +10,25 @@ from typer.main import get_command
 
 from mixtune.cli import create_app, main
 
-VERBS = ["init", "sources", "check", "run", "resume", "ls", "show", "trials", "best", "export", "rm", "db"]
+VERBS = [
+    "init",
+    "sources",
+    "check",
+    "run",
+    "compare",
+    "resume",
+    "ls",
+    "show",
+    "trials",
+    "best",
+    "report",
+    "fidelity",
+    "audit",
+    "export",
+    "replay",
+    "rm",
+    "db",
+]
 
 HEAVY = (
     *("torch", "ray", "sqlalchemy", "optuna", "datasets", "pandas", "sentence_transformers", "transformers", "pyarrow"),

@@ -155,7 +155,7 @@ def test_a_study_that_died_of_memory_is_told_what_to_lower(desk: Desk) -> None:
 def test_a_disk_that_is_too_small_is_told_before_anything_is_encoded(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mixtune.cli.check._free", lambda folder: 1000)
+    monkeypatch.setattr("mixtune.cli.check.free", lambda folder: 1000)
     assert "needs 1 MB in" in refused("check study.yaml")
 
 

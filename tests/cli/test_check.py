@@ -64,8 +64,30 @@ def test_check_counts_rows_epochs_cost_and_disk(desk: Desk, tiny: str) -> None:
     assert found["texts"] == found["new_texts"] == 80 + 2 * 10
     assert found["disk_bytes"] == found["texts"] * 384 * 4
     assert found["search_flops"] == pytest.approx(3 * found["run_flops"])
+    assert found["choosing_flops"] == 0  # three runs are too few to have finalists
     # uniform, proportional and the best recipe on one seed, each also on test; and the base model
     assert 3 < found["judging_flops"] / found["run_flops"] < 4
+
+
+@pytest.mark.parametrize(
+    "algorithm, trials, final, runs",
+    [
+        ("tpe", 8, "", 2 * 2),
+        ("regmix", 40, ", finalists: 4, finalist_seeds: 3", 4 * 3),
+        ("tpe", 40, ", finalists: 1", 0),
+    ],
+)
+def test_check_foresees_what_choosing_among_finalists_costs(
+    desk: Desk, tiny: str, algorithm: str, trials: int, final: str, runs: int
+) -> None:
+    text = (
+        STUDY.replace("random", algorithm)
+        .replace("trials: 3", f"trials: {trials}")
+        .replace("seeds: 1", f"seeds: 1{final}")
+    )
+    found = json.loads(desk("check", desk.write(text), "--json").stdout)
+    assert found["choosing_flops"] == pytest.approx(runs * found["run_flops"])
+    assert ("Choosing " in desk("check", desk.write(text)).output) is (runs > 0)
 
 
 @pytest.mark.parametrize(

@@ -42,27 +42,40 @@ GUIDED: Trace = [
     ("rerun", 7.55, 7.93, 1, 0.36),
 ]
 
-# The same data with TPE and one worker: eight trials, then the anchors that waited, then the best recipe.
+# TPE with one worker, on runs of 0.6 s: anchors, 12 trials, three finalists on two seeds, then the best recipe.
 TPE: Trace = [
-    ("survey", 0.0, 7.58, 0, 0.22),
-    ("anchor", 12.13, 12.7, 0, 0.55),
-    ("anchor", 12.71, 13.17, 0, 0.44),
-    ("search", 7.59, 8.24, 0, 0.62),
-    ("search", 8.24, 8.78, 0, 0.49),
-    ("search", 8.79, 9.39, 0, 0.58),
-    ("search", 9.4, 10.02, 0, 0.58),
-    ("search", 10.03, 10.74, 0, 0.68),
-    ("search", 10.75, 11.16, 0, 0.4),
-    ("search", 11.17, 11.76, 0, 0.57),
-    ("search", 11.77, 12.13, 0, 0.34),
-    ("rerun", 13.18, 13.71, 0, 0.5),
+    ("survey", 0.0, 6.61, 0, 0.6),
+    ("anchor", 6.62, 7.26, 0, 0.6),
+    ("anchor", 7.26, 7.91, 0, 0.6),
+    ("anchor", 7.92, 8.55, 0, 0.6),
+    ("anchor", 8.56, 9.18, 0, 0.6),
+    ("search", 9.19, 9.82, 0, 0.6),
+    ("search", 9.82, 10.45, 0, 0.6),
+    ("search", 10.46, 11.09, 0, 0.6),
+    ("search", 11.1, 11.76, 0, 0.6),
+    ("search", 11.77, 12.42, 0, 0.6),
+    ("search", 12.42, 13.06, 0, 0.6),
+    ("search", 13.07, 13.71, 0, 0.6),
+    ("search", 13.72, 14.36, 0, 0.6),
+    ("search", 14.37, 15.0, 0, 0.6),
+    ("search", 15.0, 15.65, 0, 0.6),
+    ("search", 15.66, 16.29, 0, 0.6),
+    ("search", 16.31, 16.95, 0, 0.6),
+    ("finalist", 16.95, 17.58, 0, 0.6),
+    ("finalist", 17.59, 18.23, 0, 0.6),
+    ("finalist", 18.23, 18.87, 0, 0.6),
+    ("finalist", 18.88, 19.51, 0, 0.6),
+    ("finalist", 19.51, 20.14, 0, 0.6),
+    ("finalist", 20.15, 20.78, 0, 0.6),
+    ("rerun", 20.79, 21.41, 0, 0.6),
+    ("rerun", 21.41, 22.05, 0, 0.6),
 ]
 
 SHOWN = 0.1
 """Seconds below which a difference cannot be seen."""
 
 
-def replayed(trace: Trace, now: float, *, workers: int, seeds: int) -> float | None:
+def replayed(trace: Trace, now: float, *, workers: int, seeds: int, choosing: int) -> float | None:
     """The seconds that were foreseen at a moment of a trace."""
     laps = {
         number: Lap(Role(role), start, end if end <= now else None, worker, own if end <= now else None)
@@ -70,21 +83,23 @@ def replayed(trace: Trace, now: float, *, workers: int, seeds: int) -> float | N
         if start <= now
     }
     opening = [number for number, (role, *_) in enumerate(trace) if role in ("survey", "anchor")]
-    left = left_of(laps, opening=opening, planned=len(trace), seeds=seeds)
+    left = left_of(laps, opening=opening, planned=len(trace), seeds=seeds, choosing=lambda searches: choosing)
     return remaining(laps.values(), left, workers=workers, now=now)
 
 
 @pytest.mark.parametrize(
-    "trace, workers, seeds", [(GUIDED, 2, 3), (TPE, 1, 1)], ids=["chain and anchors on two workers", "tpe on one"]
+    "trace, workers, seeds, choosing",
+    [(GUIDED, 2, 3, 0), (TPE, 1, 2, 6)],
+    ids=["chain and anchors on two workers", "tpe and its finalists on one"],
 )
 def test_after_a_third_of_a_run_the_time_left_is_right_within_30_percent(
-    trace: Trace, workers: int, seeds: int
+    trace: Trace, workers: int, seeds: int, choosing: int
 ) -> None:
     # The clock starts when the first worker is up, which says nothing about how long trials take.
     begin, end = min(end for _, _, end, _, _ in trace), max(end for _, _, end, _, _ in trace)
     for step in range(334, 1000):
         now = begin + (end - begin) * step / 1000
-        foreseen = replayed(trace, now, workers=workers, seeds=seeds)
+        foreseen = replayed(trace, now, workers=workers, seeds=seeds, choosing=choosing)
         assert foreseen is not None
         assert foreseen == pytest.approx(end - now, rel=0.3, abs=SHOWN), f"{now - begin:.2f} s after the start"
 
@@ -128,6 +143,19 @@ def test_what_is_left_follows_from_the_numbers_that_have_started() -> None:
     assert left_of(begun, opening=range(5), planned=12, seeds=2) == Left(searches=3, anchors=3, reruns=2)
     over = begun | {number: Lap(Role.SEARCH, 0) for number in (7, 8, 9)} | {10: Lap(Role.RERUN, 0)}
     assert left_of(over, opening=range(5), planned=12, seeds=2) == Left(searches=0, anchors=3, reruns=1)
+
+
+def test_finalists_run_after_the_search_and_before_the_recommendation() -> None:
+    begun = {0: Lap(Role.SURVEY, 0), **{number: Lap(Role.SEARCH, 0) for number in (1, 2, 3)}}
+    # Of 11 trials 8 are searches with their finalists: one more search, then four runs of finalists for four searches.
+    found = left_of(begun, opening=[0], planned=11, seeds=2, choosing=lambda searches: 4 if searches >= 4 else 0)
+    assert found == Left(searches=1, anchors=0, reruns=2, finalists=4)
+    over = begun | {4: Lap(Role.SEARCH, 0), 5: Lap(Role.FINALIST, 0)}
+    found = left_of(over, opening=[0], planned=11, seeds=2, choosing=lambda searches: 4)
+    assert found == Left(searches=0, anchors=0, reruns=2, finalists=3)
+    # Two anchors of 2 s side by side, one search, two finalists side by side, one run of the recommendation.
+    done = laps(Role.SEARCH, (0, 2), (2, 4))
+    assert remaining(done, Left(1, 2, 1, 2), workers=2, now=4) == pytest.approx(2 + 2 + 2 + 2)
 
 
 def test_an_extended_search_gets_new_runs_of_its_recommendation() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from mixtune.config import load
+from mixtune.contamination import Decontaminate
 from mixtune.errors import ConfigError
 from mixtune.proxy import Final, Proxy
 from mixtune.search import Budget, Objective, Search, Stopping
@@ -31,6 +32,17 @@ def test_sources_carry_what_was_said_of_them(write: Write, good: str) -> None:
     alpha, beta, gamma = load(write(good)).study.sources
     assert alpha == Source("alpha", "docstrings", "numpy", weight=2.0)
     assert beta.limit == 50 and gamma.corrupt == 0.5
+
+
+@pytest.mark.parametrize("asked", list(Decontaminate))
+def test_what_to_do_about_contamination_reaches_its_value(write: Write, good: str, asked: Decontaminate) -> None:
+    assert load(write(good)).study.decontaminate is Decontaminate.NONE
+    loaded = load(write(f"{good}decontaminate: {asked}\nfinal: {{warn_epochs: 4}}\n")).study
+    assert loaded.decontaminate is asked and loaded.final.warn_epochs == 4
+
+
+def test_an_unknown_way_of_decontaminating_is_refused(write: Write, good: str) -> None:
+    assert "'none', 'queries' or 'all'" in refused(write(f"{good}decontaminate: everything\n"))
 
 
 def test_every_key_reaches_its_value(write: Write, good: str) -> None:

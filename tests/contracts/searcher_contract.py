@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from mixtune.errors import NotReady, SearchExhausted
 from mixtune.measurement import Influence, Measurement
-from mixtune.proposal import Proposal, Role
+from mixtune.proposal import ASKED, Proposal, Role
 from mixtune.recipe import Recipe
 from mixtune.search import Budget
 from mixtune.searchers import FoldSearcher, Searcher
@@ -70,9 +70,19 @@ class SearcherContract:
         trials = explore(searcher, world, LENGTH)
         assert len(trials) > 1
         for trial in trials[1:]:
-            assert trial.role in (Role.ROUND, Role.SEARCH, Role.REFERENCE)
+            assert trial.role in ASKED
             self.check(world.study, trial.proposal.recipe)
         self.check(world.study, searcher.recommend(world.study, trials))
+
+    def test_finalists_are_distinct_lie_in_the_space_and_begin_with_the_recommendation(
+        self, searcher: Searcher, world: World
+    ) -> None:
+        trials = explore(searcher, world, LENGTH)
+        found = searcher.finalists(world.study, trials, 3)
+        assert found[0] == searcher.recommend(world.study, trials)
+        assert 1 <= len(found) == len(set(found)) <= 3
+        for recipe in found:
+            self.check(world.study, recipe)
 
     def test_a_bounded_space_is_obeyed(self, searcher: Searcher) -> None:
         space = Space(floor={"s1": 0.05}, cap={"s0": 0.2, "s5": 0.3}, at_most=4, must_include=("s1",))

@@ -94,11 +94,11 @@ def test_killed_again_and_again_a_real_study_ends_as_if_undisturbed(
     points = random.Random(f"{algorithm}{workers}")
     held: dict[int, Trial] = {}
     for attempt in range(KILLS):
-        words = ("resume", "killed") if attempt else ("run", killed)
+        words = ("resume", "killed", "--fresh") if attempt else ("run", killed, "--fresh")
         kill(mixtune(*words, home=home, url=url), points.randint(2, 4), 0.3 * points.random())
         assert store.study("killed").state is StudyState.RUNNING
         held |= complete(store, "killed")
-    to_end(mixtune("resume", "killed", home=home, url=url))
+    to_end(mixtune("resume", "killed", "--fresh", home=home, url=url))
     after = store.trials("killed")
     assert store.study("killed").state is StudyState.COMPLETE
     assert [told(t) for t in after] == [told(t) for t in store.trials("calm")]

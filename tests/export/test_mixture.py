@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mixtune.batching import Batching
+from mixtune.contamination import Contamination, Decontaminate, Overlap, Shared
 from mixtune.errors import ExportError
 from mixtune.export import EXPORTERS
 from mixtune.export.base import ExportRequest
@@ -64,7 +65,7 @@ def test_the_file_has_the_published_keys_and_hand_computed_values(asked: Ask, tm
     data = json.loads((tmp_path / "mixture.json").read_text())
     head = ["schema", "study", "trial", "unit", "budget", "sources", "pruning", "schedule", "keep_least"]
     batches = ["batch_policy", "batching", "negatives", "precision"]
-    assert list(data) == [*head, *batches, "prior", "metric", "versions", "created"]
+    assert list(data) == [*head, *batches, "prior", "metric", "contamination", "versions", "created"]
     assert data["schema"] == "mixtune/mixture/1"
     assert data["unit"] == "batches"
     assert data["budget"] == {"steps": 120, "batch_size": 4, "rows": 480}
@@ -80,6 +81,7 @@ def test_the_file_has_the_published_keys_and_hand_computed_values(asked: Ask, tm
         "floor": 0.001,
         "cap": 1.0,
         "implied_epochs": pytest.approx(160 / 153),
+        "left_out": [],
     }
     assert (data["pruning"], data["schedule"], data["keep_least"]) == ("static", None, 1)
     assert data["batch_policy"] == "random"
@@ -89,6 +91,18 @@ def test_the_file_has_the_published_keys_and_hand_computed_values(asked: Ask, tm
     assert data["prior"] == {"kind": "expert", "weights": {"homes": 0.2, "tiny": 0.6, "wide web": 0.2}}
     assert data["metric"] == {"name": "ndcg@10", "value": 0.574, "ci": [0.57, 0.578], "seeds": 3}
     assert data["created"] == "2023-11-14T22:13:20+00:00"
+
+
+def test_rows_that_the_study_left_out_and_what_it_found_are_in_the_file(asked: Ask, tmp_path: Path) -> None:
+    request = asked(tmp_path / "m.json")
+    prepared = request.study.prepared
+    found = Contamination({"homes": {"goal": Overlap(dev_queries=Shared(1, 1))}}, {"homes": 2}, Decontaminate.QUERIES)
+    facts = {**prepared.sources, "homes": replace(prepared.sources["homes"], left_out=(3, 8))}
+    study = replace(request.study, preparation=replace(prepared, sources=facts, contamination=found))
+    EXPORTERS["mixture"](replace(request, study=study))
+    written = read_mixture(tmp_path / "m.json")
+    assert [source.left_out for source in written.sources] == [(3, 8), (), ()]
+    assert written.contamination == found
 
 
 def test_sources_that_the_user_took_out_are_not_in_the_file(asked: Ask, tmp_path: Path) -> None:

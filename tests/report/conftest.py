@@ -1,6 +1,8 @@
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 
 import pytest
+from browser import Browser, chromium
 from ledger import PROPORTIONAL, TUNED, UNIFORM, Ledger
 
 from mixtune.proposal import Role
@@ -29,3 +31,17 @@ def judged(opened: Ledger) -> Callable[[float], Ledger]:
         return opened
 
     return finish
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A headless Chromium."""
+    program = chromium()
+    if program is None:
+        missing = "Chromium is not installed"
+        if "chromium" in os.environ.get("MIXTUNE_REQUIRE", "").split(","):
+            pytest.fail(f"{missing}, and MIXTUNE_REQUIRE names chromium")
+        pytest.skip(missing)
+    found = Browser(program, tmp_path_factory.mktemp("profile"))
+    yield found
+    found.close()

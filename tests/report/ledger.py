@@ -4,7 +4,7 @@ from mixtune.errors import SearchExhausted
 from mixtune.measurement import Cost, Measurement, Scores
 from mixtune.preparation import Preparation
 from mixtune.proposal import Proposal, Role
-from mixtune.proxy import Final
+from mixtune.proxy import Final, Proxy
 from mixtune.recipe import Mixture, Recipe
 from mixtune.report.summary import Summary, summarise
 from mixtune.search import Budget, Search
@@ -23,6 +23,7 @@ STUDY = Study(
     targets=(Target("easy", "docstrings", "a"), Target("hard", "docstrings", "b")),
     search=Search("random"),
     budget=Budget(trials=2),
+    proxy=Proxy(steps=10),
     final=Final(steps=100, seeds=2),
     preparation=Preparation(
         key="k",

@@ -5,10 +5,12 @@ import pytest
 from planted import World, explore, planted_study
 
 from mixtune.errors import ConfigError, SearchExhausted
-from mixtune.measurement import Measurement
+from mixtune.measurement import Drawn, Measurement
 from mixtune.proposal import Role
 from mixtune.searchers.blackbox import Point, Random, completed, recipe_at
-from mixtune.space import SimplexMapping, Space, coordinate_bounds
+from mixtune.searchers.optuna import distributions, frozen_trial
+from mixtune.searchers.regmix import RegMix, runs_of
+from mixtune.space import SimplexMapping, Space, coordinate_bounds, weights_at
 from mixtune.trial import TrialState
 
 
@@ -115,3 +117,39 @@ def test_an_ended_run_keeps_its_own_score_where_nothing_complete_passed_its_rung
     ]
     lost = replace(trial, state=TrialState.PRUNED, measurement=None)
     assert completed([lost]) == [lost]
+
+
+@pytest.mark.parametrize("mapping", list(SimplexMapping))
+def test_a_trained_point_lies_at_the_mixture_that_was_drawn(mapping: SimplexMapping) -> None:
+    study = planted_study(3, space=Space(mapping))
+    trial = explore(Random(), World(study), 1)[1]
+    assert Point.trained(study, trial) == Point.of(trial)  # no receipt: what was asked for
+    asked, drawn = trial.proposal.recipe.mixture.array(study.names), {"s0": 900, "s1": 50, "s2": 50}
+    receipt = {name: Drawn(count, count, count, 1.0) for name, count in drawn.items()}
+    assert trial.measurement is not None
+    trial = replace(trial, measurement=replace(trial.measurement, receipt=receipt))
+    before = weights_at(mapping, Point.of(trial).coordinates, 3)
+    after = weights_at(mapping, Point.trained(study, trial).coordinates, 3)
+    pulled = (np.array([900, 50, 50]) + 3 * asked) / 1003
+    wanted = before * pulled / asked
+    assert after == pytest.approx(wanted / wanted.sum())
+
+
+def test_samplers_are_told_of_the_mixture_that_was_drawn() -> None:
+    study = planted_study(3)
+    trial = explore(Random(), World(study), 1)[1]
+    assert trial.measurement is not None
+    receipt = {"s0": Drawn(280, 280, 280, 1.0), "s1": Drawn(20, 20, 20, 1.0)}
+    trial = replace(trial, measurement=replace(trial.measurement, receipt=receipt))
+    told = frozen_trial(study, trial, distributions(study))
+    assert [told.params[f"x{i}"] for i in range(3)] == list(Point.trained(study, trial).coordinates)
+    assert told.params["x2"] < Point.of(trial).coordinates[2]
+
+
+def test_regmix_fits_on_the_mixture_that_was_drawn() -> None:
+    study = planted_study(2)
+    trial = explore(RegMix(), World(study), 1)[1]
+    assert trial.measurement is not None
+    receipt = {"s0": Drawn(30, 30, 30, 1.0), "s1": Drawn(10, 10, 10, 1.0)}
+    trial = replace(trial, measurement=replace(trial.measurement, receipt=receipt))
+    assert runs_of(study, [trial]).features.tolist() == [[0.75, 0.25]]

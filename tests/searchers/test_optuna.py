@@ -94,7 +94,7 @@ def test_optuna_is_told_every_state(
 ) -> None:
     study = planted_study(2)
     trial = replace(explore(TPE(), World(study), 1)[1], state=state, measurement=measurement)
-    told = frozen_trial(trial, distributions(study))
+    told = frozen_trial(study, trial, distributions(study))
     assert (told.state.name, told.value if told.state.name != "PRUNED" else None) == (expected, value)
     assert told.intermediate_values == ({50: 0.3} if state is TrialState.PRUNED else {})
 
@@ -105,7 +105,7 @@ def test_optuna_is_told_every_rung() -> None:
     rungs = {10: 0.2, 30: 0.3}
     ended = replace(trial, state=TrialState.PRUNED, measurement=Measurement(step=30, score=0.3, rungs=rungs))
     whole = replace(trial, measurement=Measurement(step=300, score=0.4, rungs=rungs))
-    for told in (frozen_trial(each, distributions(study)) for each in (ended, whole)):
+    for told in (frozen_trial(study, each, distributions(study)) for each in (ended, whole)):
         assert told.intermediate_values == rungs
 
 
@@ -139,11 +139,11 @@ def test_telling_optuna_leaves_what_it_was_told_alone() -> None:
     study = planted_study(3)
     trials = explore(TPE(n_startup_trials=2), World(study), 6)[1:]
     space = distributions(study)
-    told = [frozen_trial(trial, space) for trial in trials]
+    told = [frozen_trial(study, trial, space) for trial in trials]
     live = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0))
     live.add_trials(told)
     live.ask(space)
-    assert told == [frozen_trial(trial, space) for trial in trials] and space == distributions(study)
+    assert told == [frozen_trial(study, trial, space) for trial in trials] and space == distributions(study)
 
 
 def test_optunas_log_level_is_left_as_it_was() -> None:

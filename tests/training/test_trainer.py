@@ -63,6 +63,18 @@ def test_a_round_is_scored_on_the_dev_queries_that_influence_is_not_measured_on(
     assert (plain.dev_loss["left"] + other.dev_loss["left"]) / 2 == pytest.approx(everyone.dev_loss["left"])
 
 
+def test_a_fresh_run_is_scored_on_four_parts_of_dev_too_and_a_round_or_a_small_target_is_not(tmp_path: Path) -> None:
+    fresh = train(Proposal(recipe(good=1.0), 5, Role.SEARCH), tmp_path)
+    # 40 dev queries per target: parts of ten each, so the whole is their mean.
+    assert len(fresh.dev_parts) == 4 == len(set(fresh.dev_parts))
+    assert np.mean(fresh.dev_parts) == pytest.approx(fresh.score)
+    assert train(Proposal(recipe(good=1.0), 5, Role.ROUND), tmp_path / "a").dev_parts == ()
+    table, few = synthetic(queries=15)
+    task = Task(0, Proposal(recipe(good=1.0), 5, Role.SEARCH), 1, tmp_path / "b")
+    found = run_trial(study_of(few), task, bench_of(table, few), lambda step, score: None, 0.0).measurement
+    assert found.dev_parts == () and found.score is not None
+
+
 def test_the_dev_loss_of_a_probing_round_is_that_of_a_plain_one(tmp_path: Path) -> None:
     plain = train(Proposal(recipe(good=1.0), 7, Role.ROUND), tmp_path / "a")
     probing = train(Proposal(recipe(good=1.0), 7, Role.ROUND, probe=Probe(("good", "other"), 2)), tmp_path / "b")

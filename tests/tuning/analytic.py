@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +144,21 @@ class AnalyticTrainer:
             os.kill(os.getpid(), signal.SIGKILL)
         if fault == "nan":
             raise TrainingError("the loss is nan at step 3 on source good")
+
+
+@dataclass(frozen=True)
+class Contrary(AnalyticTrainer):
+    """The analytic trainer, but under one proxy every score is upside down."""
+
+    proxy: str = "all"
+
+    def train(self, study: Study, task: Task, report: Report) -> Outcome:
+        outcome = super().train(study, task, report)
+        found = outcome.measurement
+        if study.proxy.trainable != self.proxy or found.score is None:
+            return outcome
+        dev = {target: {metric: 1 - value for metric, value in own.items()} for target, own in found.dev.items()}
+        return replace(outcome, measurement=replace(found, score=1 - found.score, dev=dev))
 
 
 @dataclass

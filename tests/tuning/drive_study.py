@@ -30,4 +30,4 @@ class Talker:
 
 if __name__ == "__main__":
     url, artifacts, name = sys.argv[1:]
-    tune(open_store(url), name, AnalyticTrainer(seconds=0.1), artifacts=Path(artifacts), listener=Talker())
+    tune(open_store(url), name, AnalyticTrainer(seconds=0.1), artifacts=Path(artifacts), listener=Talker(), reuse=False)

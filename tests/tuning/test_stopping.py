@@ -259,5 +259,5 @@ def test_ended_runs_cost_what_they_did_and_the_budget_goes_further() -> None:
         assert spent <= 10.5 * 200_000
         counts.append(len(searched(trials)))
         prepared = replace(given, preparation=analytic.AnalyticTrainer().prepare(given, lambda *_: None))
-        assert plan.planned(prepared, trials) == len(trials)
+        assert plan.planned(prepared, make(Search("random")), trials) == len(trials)
     assert counts[0] == 10 and counts[1] >= 15

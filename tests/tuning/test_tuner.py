@@ -26,9 +26,9 @@ def store(tmp_path: Path) -> Store:
     return open_store(f"sqlite:///{tmp_path / 'studies.db'}")
 
 
-def drive(store: Store, tmp_path: Path, given: Study, trainer: AnalyticTrainer) -> list[Trial]:
+def drive(store: Store, tmp_path: Path, given: Study, trainer: AnalyticTrainer, *, reuse: bool = False) -> list[Trial]:
     store.create_study(given)
-    tune(store, given.name, trainer, artifacts=artifacts(tmp_path), listener=Recorder())
+    tune(store, given.name, trainer, artifacts=artifacts(tmp_path), listener=Recorder(), reuse=reuse)
     return store.trials(given.name)
 
 
@@ -66,9 +66,15 @@ def test_a_chain_goes_on_from_its_parents_state(store: Store, tmp_path: Path) ->
 
 
 def test_the_same_seed_gives_the_same_study_under_another_name_and_another_timing(store: Store, tmp_path: Path) -> None:
-    first = drive(store, tmp_path, study("one", algorithm="tpe", trials=5), AnalyticTrainer())
-    second = drive(store, tmp_path, study("two", algorithm="tpe", trials=5), AnalyticTrainer(seconds=0.2))
-    assert results(first) == results(second)
+    first = drive(store, tmp_path, study("one", algorithm="tpe", trials=8), AnalyticTrainer())
+    faults = {13: "die"}  # a finalist's worker
+    second = drive(store, tmp_path, study("two", algorithm="tpe", trials=8), AnalyticTrainer(0.1, faults))
+    assert results(first) == results(second) and second[13].attempt == 2
+    roles = [Role.SURVEY, *[Role.ANCHOR] * 4, *[Role.SEARCH] * 8, *[Role.FINALIST] * 4, *[Role.RERUN] * 2]
+    assert [trial.role for trial in first] == roles
+    finalists = [trial for trial in first if trial.role is Role.FINALIST]
+    assert all(t.measurement is not None and not t.measurement.test for t in finalists)
+    assert all(store.scores("one", trial.number) == {} for trial in finalists)
 
 
 def test_only_the_newest_checkpoints_of_a_chain_are_kept(store: Store, tmp_path: Path) -> None:

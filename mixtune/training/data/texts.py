@@ -1,7 +1,7 @@
 """Sources and targets as text: what readers hand over."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from mixtune.prompts import Prompts
@@ -52,6 +52,11 @@ class SourceText:
             self.notes,
             self.revision,
         )
+
+    def without(self, rows: Collection[int]) -> "SourceText":
+        """All rows but these."""
+        gone = frozenset(rows)
+        return self.take(row for row in range(len(self)) if row not in gone)
 
     def prompted(self, prompts: Prompts) -> "SourceText":
         """The same rows with the prompts before their texts; keys stay as they are."""

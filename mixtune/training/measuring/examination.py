@@ -15,6 +15,12 @@ from mixtune.training.measuring.devloss import DevPool
 from mixtune.training.measuring.evaluation import evaluate, mean_metrics, metrics_for, select
 from mixtune.training.prepared import Floats, Prepared, PreparedTarget, Rows, Split
 
+PARTS = 4
+"""Parts of the dev queries that a fresh run is also scored on (ours)."""
+
+FEWEST = 16
+"""Dev queries of a target below which there are no parts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Examination:
@@ -27,6 +33,7 @@ class Examination:
     scores: Scores
     dev_flops: float
     test_flops: float
+    dev_parts: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,24 @@ def examine(study: Study, prepared: Prepared, encodings: Encodings, proposal: Pr
         },
         dev_flops=sum((part.flops for part in found.values()), 0.0),
         test_flops=sum((part.flops for part in test.values()), 0.0),
+        dev_parts=()
+        if proposal.role is Role.ROUND
+        else _parts(study, {name: part.values for name, part in found.items()}),
+    )
+
+
+def _parts(study: Study, values: Mapping[str, Mapping[str, FloatArray]]) -> tuple[float, ...]:
+    """The objective on each part of the dev queries: of every target those numbered k, k + PARTS, k + 2 PARTS, ..."""
+    if any(len(each[study.objective.metric]) < FEWEST for each in values.values()):
+        return ()
+    return tuple(
+        study.score(
+            {
+                name: mean_metrics({metric: column[part::PARTS] for metric, column in each.items()})
+                for name, each in values.items()
+            }
+        )
+        for part in range(PARTS)
     )
 
 
