@@ -56,7 +56,7 @@ def refused(command: str, memory: int = 10**12) -> str:
     assert result.exit_code in (1, 2), result.output
     message = result.stderr
     assert len(re.findall("^Error: ", message, re.MULTILINE)) == 1 and "Traceback" not in message
-    assert all("preparing: reading" in line for line in result.stdout.splitlines())
+    assert all(re.search("preparing: (reading|comparing)", line) for line in result.stdout.splitlines())
     return message
 
 

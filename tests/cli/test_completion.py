@@ -86,7 +86,7 @@ def test_export_formats_are_completed(desk: Desk) -> None:
 
 
 def test_verbs_are_completed(desk: Desk) -> None:
-    assert offered("re") == ["resume"]
+    assert offered("res") == ["resume"]
 
 
 def test_help_tells_how_to_switch_completion_on(desk: Desk) -> None:
