@@ -1,7 +1,6 @@
 """The check command."""
 
 import shlex
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 from pydantic import JsonValue as Json
 from rich.console import Console
 
+from mixtune.cli.disk import free
 from mixtune.cli.memory import require_memory
 from mixtune.cli.options import AsJson, File, print_json
 from mixtune.cli.parts import parts_of
@@ -37,13 +37,6 @@ def check(context: typer.Context, file: File, as_json: AsJson = False) -> None:
         print_json(_document(found))
     else:
         _tell(found, file)
-
-
-def free(folder: Path) -> int:
-    """Bytes free where a folder is, or will be."""
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free
 
 
 @contextmanager

@@ -90,7 +90,7 @@ def _compare(
 
 
 def _price(study: "Study", cache: Path) -> float:
-    from mixtune.cli.check import free
+    from mixtune.cli.disk import free
     from mixtune.cli.forecast import forecast
 
     return forecast(study, cache, free, lambda what, done, total: None).study.prepared.run_flops

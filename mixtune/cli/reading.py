@@ -9,7 +9,7 @@ import typer
 from pydantic import JsonValue as Json
 from rich.console import Console
 
-from mixtune.cli.compare import show_comparison
+from mixtune.cli.contest import show_comparison
 from mixtune.cli.options import AsJson, Db, Name, database, hint, next_step, print_json
 from mixtune.cli.parts import parts_of
 from mixtune.cli.preferring import Prefer, near_optimal_of

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from mixtune.cli.compare import compared_of
+from mixtune.cli.contest import compared_of
 from mixtune.cli.options import AsJson, Db, Names, database
 from mixtune.cli.parts import parts_of
 from mixtune.cli.reading import summary_of

@@ -1,6 +1,5 @@
 """Commands that tune: run and resume."""
 
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -11,7 +10,8 @@ from rich.console import Console
 from mixtune.cli.memory import memory_advice, require_memory
 from mixtune.cli.options import Db, File, Name, database, hint, next_step
 from mixtune.cli.parts import Parts, parts_of
-from mixtune.errors import ConfigError, LeaseHeld, StudyNotFound, StudyStopped
+from mixtune.cli.patience import patiently
+from mixtune.errors import ConfigError, StudyNotFound, StudyStopped
 
 if TYPE_CHECKING:
     from mixtune.search import Budget
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from mixtune.study import Study
 
 T = TypeVar("T")
-
-PATIENCE = 30
-"""Seconds to wait for the lease of a tuner that died somewhere else."""
 
 INTERRUPTED = 130
 
@@ -74,7 +71,7 @@ def resume(
 
 def _resume_comparison(parts: Parts, store: "Store", name: str, url: str, *, changed: bool) -> None:
     """Go on with a comparison. Raises ConfigError where another budget is asked for."""
-    from mixtune.cli.compare import drive_comparison
+    from mixtune.cli.contest import drive_comparison
 
     if changed:
         raise ConfigError(
@@ -187,18 +184,6 @@ def drive_watched(
         advice = f"{next_step(record.state, name, url)}{memory_advice(record.reason)}"
         raise StudyStopped(f"study {name!r} failed: {record.reason}. {advice}")
     return record
-
-
-def patiently(parts: Parts, act: Callable[[], T]) -> T:
-    """Act, waiting a while for the lease of a tuner that may be dead."""
-    for second in range(PATIENCE):
-        try:
-            return act()
-        except LeaseHeld as held:
-            if second == 0:
-                typer.echo(f"Waiting up to {PATIENCE} s: {held}", err=True)
-        parts.wait(1.0)
-    return act()
 
 
 def _over(study: "Study", store: "Store") -> bool:
