@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mixtune.recipe import Mixture
-from mixtune.report.audit import Change
+from mixtune.report.looks.audit import Change
 
 MORE = 0.1
 """Share of all batches that is added to a source."""

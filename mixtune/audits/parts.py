@@ -11,9 +11,9 @@ from mixtune.audits.spread import spread_recipes
 from mixtune.errors import ConfigError
 from mixtune.proxy import Proxy
 from mixtune.recipe import Mixture, Recipe
-from mixtune.report.audit import Change
-from mixtune.report.looks import AUDIT, FIDELITY, LARGER, MATRIX, look_name
-from mixtune.report.matrix import PROPORTIONAL
+from mixtune.report.looks.audit import Change
+from mixtune.report.looks.collected import AUDIT, FIDELITY, LARGER, MATRIX, look_name
+from mixtune.report.looks.matrix import PROPORTIONAL
 from mixtune.search import Budget, Search
 from mixtune.searchers.baselines import baseline_recipes
 from mixtune.searchers.listed import Entry, Listed

@@ -7,11 +7,11 @@ import numpy as np
 
 from mixtune.proposal import Role
 from mixtune.recipe import FloatArray, Recipe
-from mixtune.report.aligned import aligned
-from mixtune.report.fitted import fitted
-from mixtune.report.headroom import headroom
-from mixtune.report.influences import standings
 from mixtune.report.options import chosen
+from mixtune.report.panels.aligned import aligned
+from mixtune.report.panels.fitted import fitted
+from mixtune.report.panels.headroom import headroom
+from mixtune.report.panels.influences import standings
 from mixtune.searchers.blackbox import score_of
 from mixtune.searchers.candidates import features_of
 from mixtune.searchers.keep import SHARED, keep_choices, keep_option, options

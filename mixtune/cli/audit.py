@@ -33,7 +33,7 @@ def audit(
     from mixtune.audits.parts import audit_part, matrix_part
     from mixtune.cli.live import Output
     from mixtune.cli.reading import looks_of
-    from mixtune.report.looks import Looks, look_document, look_sheets
+    from mixtune.report.looks.collected import Looks, look_document, look_sheets
     from mixtune.report.tables import sheets_report
 
     parts, url = parts_of(context), database(db)

@@ -51,9 +51,9 @@ def progress_line() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _tell(found: "Forecast", file: Path) -> None:
-    from mixtune.report.contamination import contamination_sheet
     from mixtune.report.epochs import repeated_lines
     from mixtune.report.options import space_lines
+    from mixtune.report.panels.contamination import contamination_sheet
     from mixtune.report.tables import add_columns, flops, plain_table, sheets_report
 
     study, console = found.study, Console()
@@ -122,8 +122,8 @@ def _only(epochs: Mapping[str, float]) -> float:
 
 
 def _document(found: "Forecast") -> Json:
-    from mixtune.report.contamination import contamination_document
     from mixtune.report.options import space_document
+    from mixtune.report.panels.contamination import contamination_document
 
     study, contamination = found.study, found.study.prepared.contamination
     proportional = study.proportional()

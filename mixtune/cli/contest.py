@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from mixtune.cli.memory import require_memory
-from mixtune.cli.options import hint, print_json
+from mixtune.cli.options import INTERRUPTED, hint, print_json
 from mixtune.cli.parts import Parts
 from mixtune.cli.patience import patiently
 from mixtune.errors import SearchExhausted, StudyNotFound, StudyStopped
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from mixtune.report.comparing.compared import Compared, Played
     from mixtune.store.base import Store, StudyRecord
     from mixtune.tuning.listener import Listener
-
-INTERRUPTED = 130
 
 
 def drive_comparison(

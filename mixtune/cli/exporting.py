@@ -34,7 +34,7 @@ def export(
     from mixtune.export import EXPORTERS
     from mixtune.export.base import ExportRequest, MetricValue
     from mixtune.export.sentence_transformers import lost_of
-    from mixtune.report.nearoptimal import evidence
+    from mixtune.report.panels.nearoptimal import evidence
 
     if form not in EXPORTERS:
         alike = get_close_matches(form, EXPORTERS, n=1)

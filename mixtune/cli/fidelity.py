@@ -36,7 +36,7 @@ def fidelity(
     from mixtune.audits.parts import fidelity_parts, larger_proxy
     from mixtune.cli.live import Output
     from mixtune.cli.reading import looks_of
-    from mixtune.report.fidelity import fidelity_document, fidelity_sheets
+    from mixtune.report.looks.fidelity import fidelity_document, fidelity_sheets
     from mixtune.report.tables import sheets_report
 
     if trainable is not None and not re.fullmatch(r"head|all|last:[1-9]\d{0,2}", trainable):

@@ -70,7 +70,7 @@ def run_looks(parts: Parts, store: "Store", study: "Study", looks: Sequence["Stu
 
 def _price(look: "Study", unit: float, fresh: float) -> str:
     """Its runs, their cost, and that in fresh runs of the study; unit is the cost of one run of the look."""
-    from mixtune.report.fidelity import proxy_name
+    from mixtune.report.looks.fidelity import proxy_name
     from mixtune.report.tables import flops
 
     runs = look.budget.trials or 0

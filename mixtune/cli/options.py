@@ -14,6 +14,9 @@ from mixtune.cli import completion
 
 DEFAULT_DB = "sqlite:///mixtune.db"
 
+INTERRUPTED = 130
+"""Exit status of a command that Ctrl-C ended."""
+
 Db = Annotated[
     str | None,
     typer.Option("--db", envvar="MIXTUNE_DB", metavar="URL", help=f"Database of the studies. Default: {DEFAULT_DB}"),

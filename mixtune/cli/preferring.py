@@ -9,7 +9,7 @@ from mixtune.errors import NotReady
 from mixtune.report.preference import Preference
 
 if TYPE_CHECKING:
-    from mixtune.report.nearoptimal import NearOptimal
+    from mixtune.report.panels.nearoptimal import NearOptimal
     from mixtune.report.summary import Summary
 
 Prefer = Annotated[

@@ -17,7 +17,7 @@ from mixtune.errors import NotReady
 
 if TYPE_CHECKING:
     from mixtune.comparison import Comparison
-    from mixtune.report.looks import Looks
+    from mixtune.report.looks.collected import Looks
     from mixtune.report.summary import Summary
     from mixtune.space import Space
     from mixtune.store.base import ComparisonRecord, Store, StudyRecord, TrialSummary
@@ -119,7 +119,7 @@ def trials(
     """
     from mixtune.cli.trialtable import trial_table
     from mixtune.receipt import receipt_of
-    from mixtune.report.receipts import outside_text, receipt_document, receipt_sheet
+    from mixtune.report.panels.receipts import outside_text, receipt_document, receipt_sheet
     from mixtune.report.tables import sheets_report
     from mixtune.trial import TrialState, headline
 
@@ -168,8 +168,8 @@ def best(context: typer.Context, name: Name, prefer: Prefer = None, db: Db = Non
     --json adds metrics with intervals. --prefer shows another one that cannot be told from the best, with its evidence.
     """
     from mixtune.report.document import best_document
-    from mixtune.report.nearoptimal import NAMES, evidence, member_document
     from mixtune.report.options import recipe_lines
+    from mixtune.report.panels.nearoptimal import NAMES, evidence, member_document
     from mixtune.report.tables import recipe_table
 
     url = database(db)
@@ -221,7 +221,7 @@ def summary_of(store: "Store", name: str) -> "Summary":
 
 def looks_of(store: "Store", study: "Study") -> "Looks":
     """What looks into a study found, or of a look what it and its like found."""
-    from mixtune.report.looks import is_look, kind_of, looks
+    from mixtune.report.looks.collected import is_look, kind_of, looks
 
     into = study.of if is_look(study) else study.name
     found = [each.study for each in store.studies() if each.study.of == into and is_look(each.study)]

@@ -18,7 +18,7 @@ from mixtune.cli.reading import summary_of
 from mixtune.errors import ExportError
 
 if TYPE_CHECKING:
-    from mixtune.report.story import Story
+    from mixtune.report.page.story import Story
     from mixtune.store.base import Store
 
 FORMATS = {"html": ".html", "md": ".md", "json": ".json", "csv": ""}
@@ -86,7 +86,7 @@ def _kind(form: str | None, out: Path | None) -> str | None:
 
 def _story(store: "Store", name: str) -> "Story":
     """Read a study or a comparison. Raises StudyNotFound."""
-    from mixtune.report.story import comparison_story, story
+    from mixtune.report.page.story import comparison_story, story
 
     if name in {each.comparison.name for each in store.comparisons()}:
         return comparison_story(compared_of(store, store.comparison(name).comparison, ()))
@@ -105,8 +105,8 @@ def _only(told: "Story", figure: str) -> "Story":
 def _draw(stories: Sequence["Story"], figure: str | None, png: Path) -> None:
     """Write the picture of one figure. Raises ExportError."""
     from mixtune.export.base import write_files
-    from mixtune.report.html import poster
-    from mixtune.report.picture import picture
+    from mixtune.report.page.html import poster
+    from mixtune.report.page.picture import picture
 
     if len(stories) != 1:
         raise ExportError(f"a picture shows one study, not {len(stories)}: give one NAME with --png")
@@ -122,14 +122,14 @@ def _draw(stories: Sequence["Story"], figure: str | None, png: Path) -> None:
 
 def _write(stories: Sequence["Story"], kind: str | None, out: Path | None) -> None:
     from mixtune.export.base import write_files
-    from mixtune.report.markdown import markdown
-    from mixtune.report.story import story_document
+    from mixtune.report.page.markdown import markdown
+    from mixtune.report.page.story import story_document
 
     if kind is None:
         _print(stories)
         return
     if kind == "csv" and out is not None:
-        from mixtune.report.tabular import csv_files
+        from mixtune.report.page.tabular import csv_files
 
         files = csv_files(stories, out)
     else:
@@ -148,7 +148,7 @@ def _write(stories: Sequence["Story"], kind: str | None, out: Path | None) -> No
 
 
 def _page(stories: Sequence["Story"]) -> str:
-    from mixtune.report.html import page
+    from mixtune.report.page.html import page
 
     return page(stories)
 

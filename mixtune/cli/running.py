@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from mixtune.cli.memory import memory_advice, require_memory
-from mixtune.cli.options import Db, File, Name, database, hint, next_step
+from mixtune.cli.options import INTERRUPTED, Db, File, Name, database, hint, next_step
 from mixtune.cli.parts import Parts, parts_of
 from mixtune.cli.patience import patiently
 from mixtune.errors import ConfigError, StudyNotFound, StudyStopped
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from mixtune.study import Study
 
 T = TypeVar("T")
-
-INTERRUPTED = 130
 
 
 Fresh = Annotated[
@@ -137,7 +135,7 @@ def _drive(parts: Parts, store: "Store", record: "StudyRecord", url: str, *, reu
     from mixtune.cli.live import Output
     from mixtune.cli.optionnotes import held_line, mixed_line
     from mixtune.cli.reading import summary_of
-    from mixtune.report.looks import is_look
+    from mixtune.report.looks.collected import is_look
     from mixtune.report.tables import panels_report, report
     from mixtune.study import StudyState
 

@@ -5,9 +5,9 @@ from pydantic import JsonValue as Json
 from mixtune.measurement import Metrics
 from mixtune.recipe import Recipe
 from mixtune.report.judged import Judged
-from mixtune.report.looks import look_document
+from mixtune.report.looks.collected import look_document
 from mixtune.report.options import recipe_document, space_document
-from mixtune.report.panels import panel_document
+from mixtune.report.panels.collected import panel_document
 from mixtune.report.summary import Best, Summary
 from mixtune.study import Study
 from mixtune.trial import TrialState

@@ -12,8 +12,8 @@ from mixtune.proposal import CHARGED, CHOOSING, Role
 from mixtune.recipe import Recipe
 from mixtune.report.contrast import Contrast
 from mixtune.report.judged import Judged
-from mixtune.report.looks import Looks, is_look
-from mixtune.report.panels import Panels, panels
+from mixtune.report.looks.collected import Looks, is_look
+from mixtune.report.panels.collected import Panels, panels
 from mixtune.study import Study, StudyState
 from mixtune.trial import Trial, TrialState
 

@@ -8,13 +8,13 @@ from rich.table import Table
 from rich.text import Text
 
 from mixtune.recipe import Recipe
-from mixtune.report.contamination import contamination_line
 from mixtune.report.epochs import repeated_lines
 from mixtune.report.intervals import Interval
 from mixtune.report.judged import Judged
-from mixtune.report.looks import is_look, look_sheets
+from mixtune.report.looks.collected import is_look, look_sheets
 from mixtune.report.options import recipe_lines
-from mixtune.report.panels import panel_sheets
+from mixtune.report.panels.collected import panel_sheets
+from mixtune.report.panels.contamination import contamination_line
 from mixtune.report.sheet import Sheet
 from mixtune.report.summary import Summary, Verdict
 from mixtune.study import Study

@@ -2,7 +2,7 @@ import pytest
 
 from mixtune.audits.changes import changed, changes
 from mixtune.recipe import Mixture
-from mixtune.report.audit import Change
+from mixtune.report.looks.audit import Change
 
 MIXTURE = Mixture({"a": 0.5, "b": 0.3, "c": 0.2})
 

@@ -11,10 +11,10 @@ from mixtune.errors import ConfigError
 from mixtune.proposal import Role
 from mixtune.proxy import Proxy
 from mixtune.recipe import Mixture, Recipe
-from mixtune.report.audit import Audit, Change, audit
-from mixtune.report.fidelity import Trust, fidelity
-from mixtune.report.looks import looks
-from mixtune.report.matrix import matrix
+from mixtune.report.looks.audit import Audit, Change, audit
+from mixtune.report.looks.collected import looks
+from mixtune.report.looks.fidelity import Trust, fidelity
+from mixtune.report.looks.matrix import matrix
 from mixtune.searchers import make
 from mixtune.searchers.listed import Listed
 from mixtune.space import Space

@@ -8,7 +8,7 @@ from mixtune.audits.changes import changed
 from mixtune.audits.predictions import influence_by_target, signals
 from mixtune.pruning import Schedule
 from mixtune.recipe import Mixture, Recipe
-from mixtune.report.audit import Change
+from mixtune.report.looks.audit import Change
 from mixtune.searchers.blackbox import Random
 from mixtune.searchers.infdds import InfDDS
 from mixtune.searchers.multidds import MultiDDS

@@ -11,13 +11,13 @@ from mixtune.proposal import Probe, Proposal, Role
 from mixtune.proxy import Final, Proxy
 from mixtune.pruning import Pruning
 from mixtune.recipe import Mixture, Recipe
-from mixtune.report.audit import Audit, Audited, Change, Effect
 from mixtune.report.correlation import Correlation
-from mixtune.report.fidelity import Fidelity, Ranked
-from mixtune.report.looks import Looks
-from mixtune.report.matrix import Cell, Matrix
-from mixtune.report.replicates import Delta
-from mixtune.report.story import Story, story
+from mixtune.report.looks.audit import Audit, Audited, Change, Effect
+from mixtune.report.looks.collected import Looks
+from mixtune.report.looks.fidelity import Fidelity, Ranked
+from mixtune.report.looks.matrix import Cell, Matrix
+from mixtune.report.looks.replicates import Delta
+from mixtune.report.page.story import Story, story
 from mixtune.report.summary import Summary, summarise
 from mixtune.search import Budget, Search
 from mixtune.source import Source, SourceFacts

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from mixtune.report.audit import Audit, Change, audit_sheets
 from mixtune.report.figures.base import Figure
 from mixtune.report.figures.canvas import ACCENT, LINES, MUTED, canvas, line_height, name_axis
+from mixtune.report.looks.audit import Audit, Change, audit_sheets
 from mixtune.report.sheet import Sheet
 from mixtune.report.summary import Summary
 from mixtune.study import Study

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from mixtune.contamination import Contamination
-from mixtune.report.contamination import contamination_sheet
 from mixtune.report.figures.base import Figure
 from mixtune.report.figures.canvas import ACCENT, LINES, SOFT, canvas, line_height, name_axis
+from mixtune.report.panels.contamination import contamination_sheet
 from mixtune.report.sheet import Sheet
 from mixtune.report.summary import Summary
 from mixtune.trial import Trial

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from mixtune.report.fidelity import Fidelity, fidelity_sheets
 from mixtune.report.figures.base import Figure
 from mixtune.report.figures.canvas import ACCENT, canvas, plain
+from mixtune.report.looks.fidelity import Fidelity, fidelity_sheets
 from mixtune.report.sheet import Sheet
 from mixtune.report.summary import Summary
 from mixtune.trial import Trial

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from mixtune.report.crowning import Crowning, crowning_sheet
 from mixtune.report.figures.base import Figure
 from mixtune.report.figures.canvas import ACCENT, MUTED, SOFT, canvas, line_height, name_axis
+from mixtune.report.panels.crowning import Crowning, crowning_sheet
 from mixtune.report.sheet import Sheet
 from mixtune.report.summary import Summary
 from mixtune.trial import Trial

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from mixtune.report.figures.base import Figure
 from mixtune.report.figures.canvas import LINES, MUTED, canvas, line_height, name_axis
-from mixtune.report.influences import FORMS, UNITS, Standing, standings_sheet
+from mixtune.report.panels.influences import FORMS, UNITS, Standing, standings_sheet
 from mixtune.report.sheet import Sheet
 from mixtune.report.summary import Summary
 from mixtune.trial import Trial

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from mixtune.report.figures.base import Figure
 from mixtune.report.figures.canvas import ACCENT, LINES, MUTED, canvas, line_height, name_axis
-from mixtune.report.matching import MISMATCHED, Matching, matching_sheet
+from mixtune.report.panels.matching import MISMATCHED, Matching, matching_sheet
 from mixtune.report.sheet import Sheet
 from mixtune.report.summary import Summary
 from mixtune.trial import Trial

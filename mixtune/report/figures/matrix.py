@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from mixtune.proposal import Role
 from mixtune.report.figures.base import Figure
 from mixtune.report.figures.canvas import DIVERGING, LINES, SEQUENCE, canvas, line_height, name_axis, plain
-from mixtune.report.matrix import matrix_sheets
+from mixtune.report.looks.matrix import matrix_sheets
 from mixtune.report.sheet import Sheet, cut, number
 from mixtune.report.summary import Summary
 from mixtune.trial import Trial, TrialState

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from mixtune.report.figures.base import Figure
 from mixtune.report.figures.canvas import ACCENT, BASELINES, MUTED, canvas, line_height, name_axis
-from mixtune.report.noise import Noise, noise_sheet
+from mixtune.report.panels.noise import Noise, noise_sheet
 from mixtune.report.sheet import Sheet
 from mixtune.report.summary import Summary
 from mixtune.trial import Trial

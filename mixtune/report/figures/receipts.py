@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from mixtune.report.figures.base import Figure
 from mixtune.report.figures.canvas import ACCENT, INK, LINES, canvas, line_height, name_axis
-from mixtune.report.receipts import Receipts, receipts_sheet
+from mixtune.report.panels.receipts import Receipts, receipts_sheet
 from mixtune.report.sheet import Sheet
 from mixtune.report.summary import Summary
 from mixtune.trial import Trial

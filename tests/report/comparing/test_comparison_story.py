@@ -5,8 +5,8 @@ from arena import COMPARISON, member
 from browser import DRAWN, Browser
 
 from mixtune.report.comparing.compared import compared
-from mixtune.report.html import page
-from mixtune.report.story import Story, comparison_story
+from mixtune.report.page.html import page
+from mixtune.report.page.story import Story, comparison_story
 
 
 def told(a: float, b: float) -> Story:
