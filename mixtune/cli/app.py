@@ -17,7 +17,8 @@ from mixtune.cli.database import remove, upgrade
 from mixtune.cli.exporting import export
 from mixtune.cli.fidelity import fidelity
 from mixtune.cli.init import init
-from mixtune.cli.reading import best, ls, show, trials
+from mixtune.cli.listing import ls
+from mixtune.cli.reading import best, show, trials
 from mixtune.cli.replay import replay
 from mixtune.cli.report import report
 from mixtune.cli.running import resume, run

@@ -4,26 +4,21 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mixtune.comparison import Comparison
 from mixtune.errors import StoreError
 from mixtune.measurement import Scores
-from mixtune.store import rows
-from mixtune.store.attempts import account, kept
+from mixtune.store import rows, statements
 from mixtune.store.base import Attempt, ComparisonRecord, Lease, StudyRecord, TrialSummary, Twin
 from mixtune.store.codec import storable, to_text
 from mixtune.store.database import Database
 from mixtune.store.lease import held, is_living
 from mixtune.store.refusals import (
     fenced_off,
-    is_comparison,
     name_taken,
-    no_such_comparison,
-    no_such_study,
     no_such_trial,
-    require_next,
     require_same_name,
 )
 from mixtune.store.tables import attempts, comparisons, leases, studies, trials
@@ -74,7 +69,7 @@ class SqlStore:
         now = self._database.now
 
         def work(db: Connection) -> StudyRecord:
-            _require_no_comparison(db, study.name)
+            statements.require_no_comparison(db, study.name)
             try:
                 db.execute(insert(studies).values(**row, created=now, updated=now, study=to_text(study)))
             except IntegrityError as error:
@@ -130,7 +125,7 @@ class SqlStore:
             if changes:
                 db.execute(update(studies).where(studies.c.id == study_id).values(**changes))
             for trial in add:
-                _add(db, study_id, lease.study, trial)
+                statements.add(db, study_id, lease.study, trial)
             return self._record(db, lease.study)
 
         return self._database.write(work)
@@ -139,21 +134,27 @@ class SqlStore:
         """All trials in number order. Raises StudyNotFound."""
         query = select(*rows.TRIAL_COLUMNS).order_by(trials.c.number)
         return rows.to_trials(
-            name, self._database.read(lambda db: db.execute(query.where(trials.c.study_id == _id(db, name))).all())
+            name,
+            self._database.read(
+                lambda db: db.execute(query.where(trials.c.study_id == statements.id_of(db, name))).all()
+            ),
         )
 
     def summaries(self, name: str) -> list[TrialSummary]:
         """All trials in number order, for showing. Raises StudyNotFound."""
         query = select(*rows.SUMMARY_COLUMNS).order_by(trials.c.number)
         return rows.to_summaries(
-            name, self._database.read(lambda db: db.execute(query.where(trials.c.study_id == _id(db, name))).all())
+            name,
+            self._database.read(
+                lambda db: db.execute(query.where(trials.c.study_id == statements.id_of(db, name))).all()
+            ),
         )
 
     def attempts(self, name: str, number: int) -> list[Attempt]:
         """All attempts at a trial, first one first. Raises StudyNotFound, StoreError for an unknown number."""
 
         def work(db: Connection) -> list[Attempt]:
-            here = _at(attempts, _id_of_trial(db, name, number), number)
+            here = statements.at(attempts, statements.id_of_trial(db, name, number), number)
             found = db.execute(select(attempts).where(here).order_by(attempts.c.attempt))
             return [rows.to_attempt(row) for row in found]
 
@@ -161,7 +162,7 @@ class SqlStore:
 
     def add_trial(self, lease: Lease, trial: Trial) -> None:
         """Add a trial; its number must be the next one. Raises LeaseLost, StoreError for a number that is taken."""
-        self._database.write(lambda db: _add(db, self._fenced(db, lease), lease.study, trial))
+        self._database.write(lambda db: statements.add(db, self._fenced(db, lease), lease.study, trial))
 
     def update_trial(self, lease: Lease, trial: Trial, scores: Scores | None = None) -> None:
         """Replace a trial's row, and store per-query test scores with it. Raises LeaseLost, StoreError if unknown."""
@@ -170,14 +171,14 @@ class SqlStore:
 
         def work(db: Connection) -> None:
             study_id = self._fenced(db, lease)
-            here = _at(trials, study_id, trial.number)
+            here = statements.at(trials, study_id, trial.number)
             old = db.execute(select(trials.c.error).where(here)).one_or_none()
             if old is None:
                 raise no_such_trial(lease.study, trial.number)
             db.execute(update(trials).where(here).values(**values))
-            _keep_account(db, study_id, trial, old.error)
+            statements.keep_account(db, study_id, trial, old.error)
             if text is not None:
-                db.execute(delete(scores_table).where(_at(scores_table, study_id, trial.number)))
+                db.execute(delete(scores_table).where(statements.at(scores_table, study_id, trial.number)))
                 db.execute(insert(scores_table).values(study_id=study_id, number=trial.number, scores=text))
 
         self._database.write(work)
@@ -189,7 +190,7 @@ class SqlStore:
         """
 
         def work(db: Connection) -> str | None:
-            here = _at(scores_table, _id_of_trial(db, name, number), number)
+            here = statements.at(scores_table, statements.id_of_trial(db, name, number), number)
             text: str | None = db.scalar(select(scores_table.c.scores).where(here))
             return text
 
@@ -206,14 +207,14 @@ class SqlStore:
 
     def release(self, lease: Lease) -> None:
         """Give the lease back. Does nothing if it is lost already."""
-        self._database.write(lambda db: db.execute(update(leases).where(_is(lease)).values(owner=None)))
+        self._database.write(lambda db: db.execute(update(leases).where(statements.is_lease(lease)).values(owner=None)))
 
     def twin(self, fingerprint: str) -> Twin | None:
         """The oldest complete trial of any study with that fingerprint that ran itself, None if there is none."""
         query = (
             select(studies.c.name, *rows.TRIAL_COLUMNS, scores_table.c.scores)
             .join_from(trials, studies, trials.c.study_id == studies.c.id)
-            .join(scores_table, _same_trial(scores_table, trials), isouter=True)
+            .join(scores_table, statements.same_trial(scores_table, trials), isouter=True)
             .where(trials.c.fingerprint == fingerprint, trials.c.state == TrialState.COMPLETE.value)
             .where(trials.c.reused.is_(None))
             .order_by(studies.c.id, trials.c.number)
@@ -227,20 +228,20 @@ class SqlStore:
         name, now, text = comparison.name, self._database.now, to_text(comparison)
 
         def work(db: Connection) -> ComparisonRecord:
-            _require_no_comparison(db, name)
+            statements.require_no_comparison(db, name)
             if db.scalar(select(studies.c.id).where(studies.c.name == name)) is not None:
                 raise name_taken(name)
             try:
                 db.execute(insert(comparisons).values(name=name, created=now, updated=now, comparison=text))
             except IntegrityError as error:
                 raise name_taken(name) from error
-            return _comparison(db, name)
+            return statements.comparison_of(db, name)
 
         return self._database.write(work)
 
     def comparison(self, name: str) -> ComparisonRecord:
         """One comparison. Raises StudyNotFound."""
-        return self._database.read(lambda db: _comparison(db, name))
+        return self._database.read(lambda db: statements.comparison_of(db, name))
 
     def comparisons(self) -> list[ComparisonRecord]:
         """All comparisons, oldest first."""
@@ -253,7 +254,7 @@ class SqlStore:
 
         def work(db: Connection) -> ComparisonRecord:
             db.execute(update(comparisons).where(comparisons.c.name == comparison.name).values(**values))
-            return _comparison(db, comparison.name)
+            return statements.comparison_of(db, comparison.name)
 
         return self._database.write(work)
 
@@ -264,7 +265,7 @@ class SqlStore:
         """
 
         def work(db: Connection) -> None:
-            _comparison(db, name)
+            statements.comparison_of(db, name)
             part = studies.c.study["of"].as_string() == name
             for member in db.scalars(select(studies.c.name).where(part)).all():
                 self._take(db, member, None)
@@ -283,14 +284,14 @@ class SqlStore:
         return select(studies, *lease).join_from(studies, leases, leases.c.study == studies.c.name, isouter=True)
 
     def _record(self, db: Connection, name: str) -> StudyRecord:
-        return rows.to_record(db.execute(self._records().where(studies.c.id == _id(db, name))).one())
+        return rows.to_record(db.execute(self._records().where(studies.c.id == statements.id_of(db, name))).one())
 
     def _take(self, db: Connection, name: str, owner: str | None) -> int:
         """Make owner (None: nobody) the holder, above every fence before. Raises StudyNotFound, LeaseHeld."""
         idle = (self._database.now - leases.c.renewed).label("idle")
         held_by = select(leases.c.owner, leases.c.fence, idle).where(leases.c.study == name).with_for_update()
         holder = db.execute(held_by).one_or_none()
-        _id(db, name)
+        statements.id_of(db, name)
         if holder is None:
             raise StoreError(f"study {name!r} has no lease row: the database was changed by hand; restore a copy of it")
         if holder.owner is not None and is_living(holder.owner, holder.idle):
@@ -301,74 +302,18 @@ class SqlStore:
 
     def _renew(self, db: Connection, lease: Lease) -> None:
         """Check the fence, lock it until the transaction ends, and note that the holder lives. Raises LeaseLost."""
-        if db.execute(update(leases).where(_is(lease)).values(renewed=self._database.now)).rowcount == 0:
+        if (
+            db.execute(update(leases).where(statements.is_lease(lease)).values(renewed=self._database.now)).rowcount
+            == 0
+        ):
             raise fenced_off(lease)
 
     def _fenced(self, db: Connection, lease: Lease) -> int:
         """Begin a write under a lease: the study's id. Raises LeaseLost."""
         self._renew(db, lease)
         db.execute(update(studies).where(studies.c.name == lease.study).values(updated=self._database.now))
-        return _id(db, lease.study)
+        return statements.id_of(db, lease.study)
 
 
-def _is(lease: Lease) -> ColumnElement[bool]:
-    return and_(leases.c.study == lease.study, leases.c.fence == lease.fence, leases.c.owner == lease.owner)
-
-
-def _at(table: Table, study_id: int, number: int) -> ColumnElement[bool]:
-    return and_(table.c.study_id == study_id, table.c.number == number)
-
-
-def _same_trial(table: Table, other: Table) -> ColumnElement[bool]:
-    return and_(table.c.study_id == other.c.study_id, table.c.number == other.c.number)
-
-
-def _id(db: Connection, name: str) -> int:
-    found = db.scalar(select(studies.c.id).where(studies.c.name == name))
-    if found is None:
-        if _has_comparison(db, name):
-            raise is_comparison(name)
-        raise no_such_study(name, list(db.scalars(select(studies.c.name).order_by(studies.c.id))))
-    return int(found)
-
-
-def _has_comparison(db: Connection, name: str) -> bool:
-    return db.scalar(select(comparisons.c.id).where(comparisons.c.name == name)) is not None
-
-
-def _require_no_comparison(db: Connection, name: str) -> None:
-    if _has_comparison(db, name):
-        raise name_taken(name)
-
-
-def _comparison(db: Connection, name: str) -> ComparisonRecord:
-    row = db.execute(select(comparisons).where(comparisons.c.name == name)).one_or_none()
-    if row is None:
-        raise no_such_comparison(name, list(db.scalars(select(comparisons.c.name).order_by(comparisons.c.id))))
-    return rows.to_comparison(row)
-
-
-def _id_of_trial(db: Connection, name: str, number: int) -> int:
-    study_id = _id(db, name)
-    if db.scalar(select(trials.c.number).where(_at(trials, study_id, number))) is None:
-        raise no_such_trial(name, number)
-    return study_id
-
-
-def _add(db: Connection, study_id: int, name: str, trial: Trial) -> None:
-    last = db.scalar(select(func.max(trials.c.number)).where(trials.c.study_id == study_id))
-    require_next(name, 0 if last is None else last + 1, trial)
-    db.execute(insert(trials).values(study_id=study_id, number=trial.number, **rows.trial_values(trial)))
-    _keep_account(db, study_id, trial, None)
-
-
-def _keep_account(db: Connection, study_id: int, trial: Trial, known_error: str | None) -> None:
-    here = _at(attempts, study_id, trial.number)
-    newest = db.execute(select(attempts).where(here).order_by(attempts.c.attempt.desc()).limit(1)).one_or_none()
-    last = None if newest is None else rows.to_attempt(newest)
-    for attempt in account(last, known_error, kept(trial)):
-        values = rows.attempt_values(attempt)
-        changed = db.execute(update(attempts).where(here, attempts.c.attempt == attempt.attempt).values(**values))
-        if changed.rowcount == 0:
-            key = {"study_id": study_id, "number": trial.number, "attempt": attempt.attempt}
-            db.execute(insert(attempts).values(**key, **values))
+def _of(db: Connection, name: str) -> ColumnElement[bool]:
+    return trials.c.study_id == statements.id_of(db, name)

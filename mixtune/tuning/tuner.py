@@ -1,32 +1,29 @@
 """Drives a study to its end: the database is the truth, Ray executes."""
 
-import importlib.metadata
-import platform
 import shutil
-import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mixtune.errors import ConfigError, LeaseLost, MixtuneError, SearchExhausted, StoreError, StudyStopped
+from mixtune.errors import ConfigError, LeaseLost, MixtuneError, SearchExhausted, StudyStopped
 from mixtune.measurement import Scores
 from mixtune.proposal import Role
 from mixtune.searchers import make
 from mixtune.searchers.base import Searcher
 from mixtune.searchers.possible import require_possible
 from mixtune.searchers.remembering import remembering
-from mixtune.store.base import LEASE_SECONDS, Lease, Store, StudyRecord, Twin
-from mixtune.store.lease import process_owner
+from mixtune.store.base import Lease, Store, StudyRecord, Twin
 from mixtune.study import Study, StudyState
 from mixtune.training.base import Prepare, Task, Trainer
 from mixtune.trial import Trial, TrialState, headline
 from mixtune.tuning import engine, plan, stopping
 from mixtune.tuning.fingerprint import fingerprint
+from mixtune.tuning.leased import leased
 from mixtune.tuning.listener import Listener, Unwatched
 from mixtune.tuning.search import StudySearch
+from mixtune.tuning.versions import versions
 from mixtune.tuning.wire import Answer, Progress
 
 MAX_CRASHES = 3
@@ -34,8 +31,6 @@ MAX_CRASHES = 3
 
 KEPT_CHECKPOINTS = 2
 """Newest rounds of a chain whose checkpoints are kept."""
-
-VERSIONS = ("mixtune", "ray", "optuna", "torch", "sentence-transformers", "transformers", "datasets", "numpy")
 
 
 def tune(
@@ -75,7 +70,7 @@ def tune(
         )
     if record.study.stopping is not None:
         stopping.require_useful(record.study.stopping, record.study.proxy, type(searcher))
-    with _leased(store, name) as lease:
+    with leased(store, name) as lease:
         searching, folder = remembering(searcher), artifacts / record.uid
         run = _Run(store, lease, trainer, searching, folder, listener or Unwatched(), record, reuse, prepare)
         try:
@@ -94,31 +89,6 @@ def tune(
             run.stop(StudyState.STOPPED, f"the tuner died of {type(error).__name__}: {error}")
             raise
         return run.record
-
-
-@contextmanager
-def _leased(store: Store, name: str) -> Iterator[Lease]:
-    """Hold the lease of a study, renewed from a thread of its own while this process lives."""
-    lease = store.acquire(name, process_owner())
-    done = threading.Event()
-
-    def keep_alive() -> None:
-        while not done.wait(LEASE_SECONDS / 6):
-            try:
-                store.renew(lease)
-            except LeaseLost:
-                return  # the next write of the tuner is refused and says so
-            except StoreError:
-                continue  # the database may be back before the lease runs out; if not, the next write says so
-
-    thread = threading.Thread(target=keep_alive, name="mixtune-lease", daemon=True)
-    thread.start()
-    try:
-        yield lease
-    finally:
-        done.set()
-        thread.join()
-        store.release(lease)
 
 
 @dataclass
@@ -156,7 +126,7 @@ class _Run:
         study = replace(self.study, preparation=held if held is not None else preparation)
         require_possible(study, self.searcher)
         opening = plan.opening(study) if not self.trials else []
-        self._update(study=study, state=StudyState.RUNNING, reason="", versions=_versions(), add=opening)
+        self._update(study=study, state=StudyState.RUNNING, reason="", versions=versions(), add=opening)
         self.trials.extend(opening)
         for trial in self.trials:
             if trial.state is TrialState.RUNNING:
@@ -335,9 +305,3 @@ class _Run:
         )
         if self.study.preparation is not None:
             self._tell(None)
-
-
-def _versions() -> dict[str, str]:
-    """Versions of the libraries that decide the results."""
-    found = {name: importlib.metadata.version(name) for name in VERSIONS}
-    return {"python": platform.python_version(), **found}
