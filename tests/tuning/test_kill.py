@@ -19,6 +19,7 @@ from mixtune.trial import Trial, TrialState
 
 SCRIPT = Path(__file__).with_name("drive_study.py")
 KILLS = 5
+"""How often slow cases are killed; the one that always runs has three kills."""
 
 
 def start(url: str, folder: Path, name: str) -> subprocess.Popen[str]:
@@ -62,19 +63,19 @@ def finished(store: Store, name: str) -> dict[int, Trial]:
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "workers", "stopping"),
+    ("algorithm", "workers", "stopping", "kills"),
     [
-        ("infdds", 2, None),
-        pytest.param("infdds", 1, None, marks=pytest.mark.slow),
-        pytest.param("scout", 2, None, marks=pytest.mark.slow),
-        pytest.param("tpe", 2, None, marks=pytest.mark.slow),
-        pytest.param("tpe", 1, None, marks=pytest.mark.slow),
-        pytest.param("tpe", 2, Stopping(first=3), marks=pytest.mark.slow),
-        pytest.param("tpe", 1, Stopping(first=3), marks=pytest.mark.slow),
+        ("infdds", 2, None, 3),
+        pytest.param("infdds", 1, None, KILLS, marks=pytest.mark.slow),
+        pytest.param("scout", 2, None, KILLS, marks=pytest.mark.slow),
+        pytest.param("tpe", 2, None, KILLS, marks=pytest.mark.slow),
+        pytest.param("tpe", 1, None, KILLS, marks=pytest.mark.slow),
+        pytest.param("tpe", 2, Stopping(first=3), KILLS, marks=pytest.mark.slow),
+        pytest.param("tpe", 1, Stopping(first=3), KILLS, marks=pytest.mark.slow),
     ],
 )
 def test_killed_again_and_again_the_study_ends_as_if_undisturbed(
-    tmp_path: Path, algorithm: str, workers: int, stopping: Stopping | None
+    tmp_path: Path, algorithm: str, workers: int, stopping: Stopping | None, kills: int
 ) -> None:
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     store = open_store(url)
@@ -84,7 +85,7 @@ def test_killed_again_and_again_the_study_ends_as_if_undisturbed(
     run_to_end(start(url, tmp_path / "artifacts", "calm"))
     points = random.Random(workers)
     held: dict[int, Trial] = {}
-    for _ in range(KILLS):
+    for _ in range(kills):
         kill_after(start(url, tmp_path / "artifacts", "killed"), points.randint(6, 14), points.random() * 0.2)
         held |= finished(store, "killed")
         left = store.study("killed")
