@@ -41,6 +41,9 @@ CHARGED = frozenset({Role.REFERENCE, Role.ROUND, Role.SEARCH})
 ASKED = CHARGED | {Role.AUDIT}
 """Roles that a searcher proposes, and that Budget.trials counts."""
 
+FRESH = frozenset({Role.SEARCH, Role.ANCHOR, Role.FINALIST, Role.AUDIT, Role.RERUN})
+"""Roles that run a recipe from the base model on its own: nothing continues them."""
+
 CHOOSING = frozenset({Role.FINALIST})
 """Roles that choose among what a search found, on dev. Their cost is a line of its own."""
 

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from mixtune.proposal import Role
+from mixtune.proposal import FRESH, Role
 from mixtune.recipe import FloatArray, Recipe
 from mixtune.report.options import chosen
 from mixtune.report.panels.aligned import aligned
@@ -22,9 +22,6 @@ from mixtune.trial import Trial
 
 Predict: TypeAlias = Callable[[Recipe, Recipe], float | None]
 """From a recipe and a changed one to the effect of the change; None where the signal says nothing of it."""
-
-FRESH = frozenset({Role.SEARCH, Role.ANCHOR, Role.FINALIST, Role.RERUN})
-"""Roles whose runs are fresh and of full length: what a law is fitted to."""
 
 LEAST = 8
 """Distinct recipes below which no law is fitted, nor below the number of sources (ours)."""

@@ -5,13 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from mixtune.measurement import Measurement
-from mixtune.proposal import Role
+from mixtune.proposal import FRESH
 from mixtune.recipe import Recipe
 from mixtune.study import Study
 from mixtune.trial import Trial, TrialState
-
-FRESH = frozenset({Role.SEARCH, Role.ANCHOR, Role.FINALIST, Role.AUDIT, Role.RERUN})
-"""Roles that run a recipe fresh."""
 
 
 def fresh_runs(study: Study, trials: Sequence[Trial]) -> list[tuple[Trial, Measurement, float]]:

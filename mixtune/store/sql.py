@@ -133,22 +133,12 @@ class SqlStore:
     def trials(self, name: str) -> list[Trial]:
         """All trials in number order. Raises StudyNotFound."""
         query = select(*rows.TRIAL_COLUMNS).order_by(trials.c.number)
-        return rows.to_trials(
-            name,
-            self._database.read(
-                lambda db: db.execute(query.where(trials.c.study_id == statements.id_of(db, name))).all()
-            ),
-        )
+        return rows.to_trials(name, self._database.read(lambda db: db.execute(query.where(_of(db, name))).all()))
 
     def summaries(self, name: str) -> list[TrialSummary]:
         """All trials in number order, for showing. Raises StudyNotFound."""
         query = select(*rows.SUMMARY_COLUMNS).order_by(trials.c.number)
-        return rows.to_summaries(
-            name,
-            self._database.read(
-                lambda db: db.execute(query.where(trials.c.study_id == statements.id_of(db, name))).all()
-            ),
-        )
+        return rows.to_summaries(name, self._database.read(lambda db: db.execute(query.where(_of(db, name))).all()))
 
     def attempts(self, name: str, number: int) -> list[Attempt]:
         """All attempts at a trial, first one first. Raises StudyNotFound, StoreError for an unknown number."""

@@ -5,16 +5,13 @@ import json
 import platform
 from collections.abc import Mapping
 
-from mixtune.proposal import JUDGED, Role
+from mixtune.proposal import FRESH, JUDGED, Role
 from mixtune.store.codec import to_json
 from mixtune.study import Study
 from mixtune.training.base import Task, Trainer
 
 FORMAT = "run-1"
 """Part of every fingerprint: a change of what runs do or measure, within a version of mixtune, changes it."""
-
-FRESH = frozenset({Role.SURVEY, Role.ANCHOR, Role.SEARCH, Role.FINALIST, Role.AUDIT, Role.RERUN})
-"""Roles of runs that nothing continues, so that no checkpoint is wanted of them."""
 
 DECIDING = ("python", "mixtune", "torch", "sentence-transformers", "transformers", "numpy")
 """Libraries of which another version may compute something else."""
@@ -36,7 +33,7 @@ def fingerprint(study: Study, task: Task, trainer: Trainer, versions: Mapping[st
     """
     proposal = task.proposal
     whole = task.thresholds or proposal.probe or proposal.parent is not None or proposal.reference is not None
-    if whole or proposal.role not in FRESH:
+    if whole or proposal.role not in FRESH | {Role.SURVEY}:
         return ""
     decides = {
         "format": FORMAT,
