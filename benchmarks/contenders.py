@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue as Json
-from results import Results
+from results import Preparable, Results
 from scenarios import SCENARIOS, Setting
 from searching import Searching, found_in
 
@@ -65,13 +65,13 @@ class Contender:
         return Searching(setting, self.label, at(results, setting, self.search, point), seed, (point,)), point
 
 
-def at(results: Results, setting: Setting, search: Search, runs: float) -> Search:
+def at(results: Results, setting: Preparable, search: Search, runs: float) -> Search:
     """A search as it is set for so many fresh runs."""
     found = BY_COMPUTE[search.algorithm](results, setting, search, runs)
     return Search(search.algorithm, {**search.settings, **found})
 
 
-def lengths(results: Results, setting: Setting, search: Search, runs: float) -> Mapping[str, Json]:
+def lengths(results: Results, setting: Preparable, search: Search, runs: float) -> Mapping[str, Json]:
     """Steps of the reference and of the chain that so much compute pays for.
 
     The chain is as long as the reference up to the length of a fresh run; what is left goes into the chain alone.
@@ -84,7 +84,7 @@ def lengths(results: Results, setting: Setting, search: Search, runs: float) -> 
     reference, chain = roles["reference"], roles["round"]
     per_reference, per_step = (role["train"] / role["steps"] for role in (reference, chain))
     left = runs * unit - reference["other"] - chain["other"]
-    usual = setting.proxy.steps
+    usual = setting.study().proxy.steps
     both = int(left / (per_reference + per_step))
     if both <= usual:
         return {"length": max(1, both), "reference_steps": max(1, both)}
@@ -94,7 +94,7 @@ def lengths(results: Results, setting: Setting, search: Search, runs: float) -> 
 CHAIN = 30
 """Steps of the chain that costs are measured on: those of a round by default."""
 
-BY_COMPUTE: Mapping[str, Callable[[Results, Setting, Search, float], Mapping[str, Json]]] = {
+BY_COMPUTE: Mapping[str, Callable[[Results, Preparable, Search, float], Mapping[str, Json]]] = {
     "doremi": lengths,
     "regmix": lambda results, setting, search, runs: {"n_fit": max(2, round(0.7 * runs))},
     "tdro": lengths,

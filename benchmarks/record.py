@@ -5,18 +5,20 @@
 
 A recording holds mixtures drawn at random in two ways (`random`, and `regmix`, whose mixtures are sparser), baselines
 and the best of the random ones on three judging seeds each, and real searches with two judged runs of what they
-recommend, for comparison with their replays.
+recommend, for comparison with their replays, or to stand in for them where a search reads what no surrogate knows.
 """
 
 import argparse
 import importlib.metadata
 import platform
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from contenders import ONE_RECIPE, SETTINGS
+from contenders import BY_COMPUTE, ONE_RECIPE, SETTINGS, at
 from driver import Driver
+from results import Results, driver_of
 from scenarios import Setting
 
 from mixtune.config import load
@@ -33,12 +35,31 @@ VERSIONS = ("mixtune", "torch", "sentence-transformers", "transformers", "numpy"
 RUNS = 7.0
 
 COMPARED = {
-    "docstrings": ("infdds", "scout", "tpe", "gp", "cmaes", "random", "regmix", "neighbours", "crisp"),
+    "docstrings": (
+        *("infdds", "scout", "tpe", "gp", "cmaes", "random", "regmix", "neighbours", "crisp"),
+        *("multidds", "doge", "tdro", "doremi"),
+    ),
     "homes": ("infdds", "scout"),
 }
 """Searches that are recorded beside the random mixtures."""
 
 SEEDS = {"docstrings": (1, 2, 3), "homes": (1,)}
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """What is recorded on: the quickstart's data, or scenario homes over a folder of BEIR sets."""
+
+    key: str
+    data: str
+
+    def study(self) -> Study:
+        """The study, not prepared, its random mixtures judged on three seeds."""
+        if self.key == "homes":
+            bare = Setting(self.data, "homes").study()
+        else:
+            bare = replace(load(HERE.parent / "studies" / "quickstart.yaml").study, name=self.key)
+        return replace(bare, final=replace(bare.final, seeds=3, finalists=0))
 
 
 def main() -> None:
@@ -50,9 +71,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.what == "homes" and given.data is None:
         raise SystemExit("--data: name the folder of BEIR sets")
-    bare = Setting(str(given.data), "homes").study() if given.what == "homes" else quickstart()
-    driver = Driver(replace(bare, final=replace(bare.final, seeds=3, finalists=0)))
-    studies = list(studied(driver, COMPARED[given.what], SEEDS[given.what]))
+    with tempfile.TemporaryDirectory() as folder:
+        studies = list(studied(Recorder(given.what, str(given.data)), Results(Path(folder) / "costs.jsonl", 1)))
     command = f"python benchmarks/record.py {given.what}{' --data DIR' if given.data else ''}"
     versions = {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in VERSIONS}}
     out = given.out or HERE / "recorded" / f"{given.what}.jsonl.gz"
@@ -62,8 +82,9 @@ def main() -> None:
     print(f"{out}: {len(studies)} studies, {trials} trials, {out.stat().st_size / 1000:.0f} kB")
 
 
-def studied(driver: Driver, compared: Sequence[str], seeds: Sequence[int]) -> Iterator[Recorded]:
+def studied(recorder: Recorder, costs: Results) -> Iterator[Recorded]:
     """The studies of a recording, as they are done."""
+    driver = driver_of(recorder)
     designs = {
         "random": (Search("random", {"prior": "none"}), 60, 3),
         "regmix": (Search("regmix", {"n_fit": 26}), 30, 0),
@@ -72,10 +93,13 @@ def studied(driver: Driver, compared: Sequence[str], seeds: Sequence[int]) -> It
         study = driver.study(search, runs=2.0 * trials, seed=0, trials=trials)
         study = replace(study, name=f"{study.name}-{label}", final=replace(study.final, seeds=judged))
         yield told(recorded(study, drive(study, driver.trainer)))
-    for name in compared:
+    for name in COMPARED[recorder.key]:
+        search = Search(name, SETTINGS.get(name, {}))
+        if name in BY_COMPUTE:
+            search = at(costs, recorder, search, RUNS)
+        seeds = SEEDS[recorder.key]
         for seed in seeds[:1] if name in ONE_RECIPE else seeds:
-            settings = {"n_fit": round(0.7 * RUNS)} if name == "regmix" else SETTINGS.get(name, {})
-            study = driver.study(Search(name, settings), runs=RUNS, seed=seed)
+            study = driver.study(search, runs=RUNS, seed=seed)
             study = replace(study, name=f"{study.name}-{name}-{seed}", final=replace(study.final, seeds=0))
             trials = drive(study, driver.trainer)
             recipe = driver.found(study, trials).recipe
@@ -100,11 +124,6 @@ def told(each: Recorded) -> Recorded:
     """Say that a study is done."""
     print(f"{each.study.name}: {len(each.trials)} trials", flush=True)
     return each
-
-
-def quickstart() -> Study:
-    """The study of the quickstart under another name."""
-    return replace(load(HERE.parent / "studies" / "quickstart.yaml").study, name="docstrings")
 
 
 if __name__ == "__main__":

@@ -16,11 +16,15 @@ from mixtune.report.sheet import Sheet, number
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """True scores of what a searcher recommended, shape (repeats, points), and dev scores of its real studies."""
+    """True scores of what a searcher recommended, shape (repeats, points), and dev scores of its real studies.
+
+    stand_ins counts the real searches whose recommendations these are, 0 where it was replayed.
+    """
 
     label: str
     scores: FloatArray
     real: Sequence[float] = ()
+    stand_ins: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,8 @@ class Placing:
     """A searcher in the arena: mean score, regret against the best mixture, share of repeats in which it was first.
 
     curve is its mean score at each amount of compute, in fresh runs. real is the mean dev score of its real studies,
-    None without any.
+    None without any. stand_ins counts the real searches that were taken in turn instead of replays, 0 where it was
+    replayed.
     """
 
     label: str
@@ -72,6 +77,7 @@ class Placing:
     curve: Mapping[float, float]
     real: float | None
     studies: int
+    stand_ins: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +133,7 @@ def arena_of(
             curve=dict(zip(points, each.scores.mean(axis=0).tolist(), strict=True)),
             real=float(np.mean(each.real)) if len(each.real) else None,
             studies=len(each.real),
+            stand_ins=each.stand_ins,
         )
         for each, scores, shared in zip(played, last, share, strict=True)
     ]
@@ -165,7 +172,7 @@ def arena_sheets(found: Arena) -> Iterator[Sheet]:
         right=(*(f"at {point:g}" for point in (*before, found.runs)), "regret", "first", "real"),
         rows=tuple(
             (
-                each.label,
+                f"{each.label}{'*' if each.stand_ins else ''}",
                 *(f"{each.curve[point]:.4f}" for point in before),
                 f"{each.score.value:.4f}",
                 f"{each.regret.value:.4f}±{each.regret.high - each.regret.value:.4f}".replace("±0.", "±."),
@@ -182,6 +189,13 @@ def arena_sheets(found: Arena) -> Iterator[Sheet]:
 
 def _arena_lines(found: Arena) -> Iterator[str]:
     yield f"The best mixture of the surfaces scores {found.optimum:.4f}."
+    if stand_ins := [each for each in found.placings if each.stand_ins]:
+        fewest, most = (pick(each.stand_ins for each in stand_ins) for pick in (min, max))
+        yield (
+            f"* not replayed, since no surrogate knows the losses or gradients that it reads: what "
+            f"{fewest if fewest == most else f'{fewest} to {most}'} real {'search' if most == 1 else 'searches'} "
+            "recommended, in turn."
+        )
     if found.agreement is not None:
         told = found.agreement
         yield (

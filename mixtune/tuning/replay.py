@@ -37,13 +37,18 @@ Told = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Replayer:
-    """Finished studies made ready for replays; real holds what real searches came to, algorithm -> dev scores."""
+    """Finished studies made ready for replays.
+
+    real holds what real searches came to, algorithm -> dev scores, and searched those searches that went as far as a
+    replay does, algorithm -> studies.
+    """
 
     surrogate: Surrogate
     prices: Prices
     recalled: Recalled | None
     survey: Measurement | None
     real: Mapping[str, Sequence[float]]
+    searched: Mapping[str, Sequence[Recorded]]
 
     def trainer(self, repeat: int) -> SurrogateTrainer:
         """The trainer of a repeat: repeats take the surfaces in turn, each in a world of its own."""
@@ -71,6 +76,7 @@ def replayer(studies: Sequence[Recorded], runs: float, surfaces: int = SURFACES)
         recalled=recalled(surrogate, rounds),
         survey=next((survey for survey in surveys if survey is not None), None),
         real=real_scores(studies, runs),
+        searched=searched_so_far(studies, runs),
     )
 
 
@@ -100,13 +106,25 @@ def left_out(found: Replayer, searches: Mapping[str, Search]) -> dict[str, str]:
     provides, reasons = found.trainer(0).provides, {}
     for label, search in searches.items():
         missing = sorted(make(search).needs - provides)
+        if stand_ins(found, search):
+            continue
         if missing and found.recalled is None and set(missing) <= {"checkpoint", "influence"}:
             reasons[label] = "no recorded round to take influences from: record a study of infdds or scout too"
         elif missing:
-            reasons[label] = f"it reads {', '.join(missing)}, which no surrogate knows"
+            reasons[label] = f"it reads {', '.join(missing)}, which no surrogate knows: record studies of it too"
         elif search.algorithm == "expert" and found.surrogate.study.expert() is None:
             reasons[label] = "the recorded study has no expert weights"
     return reasons
+
+
+def stand_ins(found: Replayer, search: Search) -> Sequence[Recorded]:
+    """Real searches that stand in for replays of one that reads what no surrogate knows: losses or gradients.
+
+    Empty where it can be replayed, or where no such study was recorded.
+    """
+    if make(search).needs <= found.trainer(0).provides:
+        return ()
+    return found.searched.get(search.algorithm, ())
 
 
 def replay(
@@ -121,7 +139,8 @@ def replay(
 ) -> Arena:
     """Play every search that can be replayed so often, and rank them by the true scores of what they recommend.
 
-    Repeat r has the same surface, world and study seed for all of them. Deterministic, whatever the processes.
+    Repeat r has the same surface, world and study seed for all of them. Deterministic, whatever the processes. Of a
+    search that has stand-ins, repeat r takes what one of these recommended, in turn.
 
     Raises:
         ConfigError: none of the searches can be replayed.
@@ -145,7 +164,10 @@ def replay(
     surrogate = found.surrogate
     surfaces = min(repeats, len(surrogate.surfaces))
     optima = np.array([surrogate.best(surface)[1] for surface in range(surfaces)])
-    played = [Played(label, each, found.real.get(label, ())) for label, each in scores.items()]
+    played = [
+        Played(label, each, found.real.get(label, ()), len(stand_ins(found, able[label])))
+        for label, each in scores.items()
+    ]
     return arena_of(points, optima, played, reasons, grounds_of(found))
 
 
@@ -189,16 +211,21 @@ def played(found: Replayer, job: Job) -> FloatArray:
 def _one(found: Replayer, job: Job, number: int) -> list[float]:
     """One replay; where so little compute leaves nothing to recommend, proportional sampling counts."""
     surrogate = found.surrogate
-    seed = int(np.random.SeedSequence([job.seed, number]).generate_state(1)[0])
-    budget = Budget(runs=max(job.points), workers=1)
-    study = replace(_without_judging(surrogate.study), search=job.search, budget=budget, seed=seed)
-    trials, unit = drive(study, found.trainer(number)), study.prepared.run_flops
+    real = stand_ins(found, job.search)
+    if real:
+        study, trials = real[number % len(real)].study, list(real[number % len(real)].trials)
+    else:
+        seed = int(np.random.SeedSequence([job.seed, number]).generate_state(1)[0])
+        budget = Budget(runs=max(job.points), workers=1)
+        study = replace(_without_judging(surrogate.study), search=job.search, budget=budget, seed=seed)
+        trials = drive(study, found.trainer(number))
+    unit = study.prepared.run_flops
     scores: dict[int, float] = {}
     for point in job.points:
         within = within_budget(trials, point * unit * TOLERANCE)
         if len(within) not in scores:
             try:
-                recipe = make(job.search).recommend(study, [trial for trial in within if trial.role in VISIBLE])
+                recipe = make(study.search).recommend(study, [trial for trial in within if trial.role in VISIBLE])
             except SearchExhausted:
                 recipe = baseline_recipes(study)["proportional"]
             weights = recipe.mixture.array(study.names)[None]
@@ -211,6 +238,20 @@ def _without_judging(study: Study) -> Study:
     return replace(study, final=replace(study.final, seeds=0, finalists=0), stopping=None)
 
 
+def searched_so_far(studies: Sequence[Recorded], runs: float) -> dict[str, list[Recorded]]:
+    """Studies by algorithm whose searches used at least nine tenths of so many fresh runs."""
+    found: dict[str, list[Recorded]] = {}
+    for each in studies:
+        if _spent(each) >= 0.9 * runs:
+            found.setdefault(each.study.search.algorithm, []).append(each)
+    return found
+
+
+def _spent(each: Recorded) -> float:
+    """Compute of a search, in fresh runs."""
+    return sum(cost.flops for cost in costs(each.trials)) / each.study.prepared.run_flops
+
+
 def real_scores(studies: Sequence[Recorded], runs: float) -> dict[str, list[float]]:
     """Mean dev score of the judged runs of each recorded recommendation, algorithm -> one score a study.
 
@@ -220,7 +261,7 @@ def real_scores(studies: Sequence[Recorded], runs: float) -> dict[str, list[floa
     found: dict[str, list[float]] = {}
     for each in studies:
         fresh = fresh_runs(each.study, each.trials)
-        spent = sum(cost.flops for cost in costs(each.trials)) / each.study.prepared.run_flops
+        spent = _spent(each)
         single = make(each.study.search).most(each.study) == 1
         reruns = [score for trial, _, score in fresh if trial.role is Role.RERUN]
         if reruns and (single or abs(spent - runs) <= 0.1 * runs):

@@ -100,3 +100,16 @@ def recorded_chain(gains: Sequence[float] = (0.03, 0.02, 0.01, -0.05), rounds: i
         proposed = {"steps": 10, "probe": probe, "parent": number - 1 if number else None, "scored": False}
         trials.append(ran(number, Role.ROUND, BEST, found, **proposed))
     return Recorded(study(name="chain", search=Search("infdds")), tuple(trials))
+
+
+def recorded_ruled(*last: FloatArray) -> Recorded:
+    """A real search of tdro: a reference, then a round of three fresh runs that ends at each of the weights."""
+    rng = np.random.default_rng(5)
+    uniform, settings = np.full(4, 0.25), {"transfer": "reweight", "length": 30 * len(last)}
+    trials = [ran(0, Role.REFERENCE, uniform, replace(measured(uniform, rng), score=None, cost=Cost(train=1200.0)))]
+    for number, weights in enumerate(last, 1):
+        rule = {"log_w": tuple(np.log(weights).tolist())}
+        found = replace(measured(weights, rng), score=None, rule=rule, cost=Cost(train=3600.0))
+        proposed = {"steps": 30, "parent": number - 1 if number > 1 else None, "scored": False}
+        trials.append(ran(number, Role.ROUND, weights, found, **proposed))
+    return Recorded(study(name="ruled", search=Search("tdro", settings)), tuple(trials))

@@ -41,6 +41,13 @@ def test_agreement_needs_five_searchers_with_real_studies() -> None:
     assert "cannot be told: 4 searchers" in said and "Left out: x (why)." in said
 
 
+def test_searchers_that_real_searches_stand_in_for_are_marked() -> None:
+    played = [Played("a", np.array([[0.5], [0.7]]), stand_ins=3), Played("b", np.array([[0.1], [0.2]]))]
+    sheet = next(arena_sheets(arena_of((7.0,), np.array([0.9]), played, {}, GROUNDS)))
+    assert [row[0] for row in sheet.rows] == ["a*", "b"]
+    assert "what 3 real searches recommended" in " ".join(sheet.lines)
+
+
 def test_the_document_holds_every_number() -> None:
     played = [Played("a", np.array([[0.1, 0.5], [0.1, 0.7]]), [0.4, 0.6])]
     told = arena_document(arena_of((1.0, 7.0), np.array([0.6]), played, {}, GROUNDS))

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from surface import BEST, NAMES, measured, ran, recorded_chain, recorded_random, study
+from surface import BEST, NAMES, measured, ran, recorded_chain, recorded_random, recorded_ruled, study
 
 from mixtune.errors import ConfigError
 from mixtune.proposal import Role
@@ -51,6 +51,25 @@ def test_what_cannot_be_replayed_is_named_with_the_reason(found: Replayer) -> No
     assert {"scout", "infdds", "tpe", "gp", "cmaes", "regmix", "neighbours"}.isdisjoint(reasons)
     without = replace(found, recalled=None)
     assert "recorded round" in left_out(without, contestants(["infdds"], RUNS))["infdds"]
+
+
+def test_real_searches_stand_in_where_no_surrogate_knows_what_is_read() -> None:
+    """Repeats take them in turn, each cut off at the compute: a reference is one fresh run, a round is three."""
+    near, far, corner = np.array([0.5, 0.3, 0.1, 0.1]), np.array([0.1, 0.2, 0.2, 0.5]), np.array([0.1, 0.1, 0.7, 0.1])
+    studies = [recorded_random(), recorded_ruled(far, near), recorded_ruled(far, corner), recorded_ruled(far)]
+    found = replayer(studies, 7.0, surfaces=1)
+    assert len(found.searched["tdro"]) == 2  # the third stopped after four fresh runs
+    arena = replay(found, contestants(["tdro", "random"], 7.0), repeats=4, runs=7.0)
+    stood, replayed = sorted(arena.placings, key=lambda each: -each.stand_ins)
+    assert (stood.label, stood.stand_ins, replayed.stand_ins) == ("tdro", 2, 0)
+    said = found.surrogate.scores(0, np.stack([near, corner, far, study().proportional().array(NAMES)]))
+    near_enough = 5e-4  # what is recommended obeys the floor
+    assert said[0] - said[1] > 20 * near_enough
+    assert stood.score.value == pytest.approx((said[0] + said[1]) / 2, abs=near_enough)
+    assert stood.curve[1.0] == pytest.approx(said[3])  # no round yet: proportional sampling
+    assert played(found, Job("tdro", Search("tdro"), range(2), (4.0,), 0))[:, 0] == pytest.approx(
+        [said[2], said[2]], abs=near_enough
+    )
 
 
 def test_an_arena_of_nobody_is_refused(found: Replayer) -> None:
