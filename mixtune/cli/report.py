@@ -86,11 +86,14 @@ def _kind(form: str | None, out: Path | None) -> str | None:
 
 def _story(store: "Store", name: str) -> "Story":
     """Read a study or a comparison. Raises StudyNotFound."""
+    from mixtune.config.writing import comparison_file, study_file
     from mixtune.report.page.story import comparison_story, story
 
     if name in {each.comparison.name for each in store.comparisons()}:
-        return comparison_story(compared_of(store, store.comparison(name).comparison, ()))
-    return story(summary_of(store, name), store.trials(name))
+        comparison = store.comparison(name).comparison
+        return comparison_story(compared_of(store, comparison, ()), comparison_file(comparison))
+    summary = summary_of(store, name)
+    return story(summary, store.trials(name), study_file(summary.study))
 
 
 def _only(told: "Story", figure: str) -> "Story":
@@ -166,4 +169,5 @@ def _print(stories: Sequence["Story"]) -> None:
         console.print("How to reproduce", style="bold")
         for line in told.commands:
             console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"  where {told.name}.yaml is what --format md shows", markup=False, highlight=False)
         console.print()

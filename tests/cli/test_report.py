@@ -35,6 +35,14 @@ def test_markdown_is_printed_or_written(done: Desk) -> None:
     assert out.read_text() == printed
 
 
+def test_a_report_holds_the_study_file_that_makes_the_study_again(done: Desk) -> None:
+    (found,) = json.loads(done("report", "duo", "--json").stdout)
+    result = done("run", done.write(found["study_file"]))
+    assert result.exit_code == 0, result.output  # the same specification: a complete study, nothing to do
+    printed = done("report", "duo", "--format", "md").stdout
+    assert found["study_file"] in printed
+
+
 def test_csv_is_a_file_per_figure(done: Desk) -> None:
     result = done("report", "duo", "--format", "csv", "--out", str(done.folder / "numbers"))
     assert result.exit_code == 0, result.output

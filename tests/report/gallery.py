@@ -61,7 +61,7 @@ class Gallery(Ledger):
 
     @property
     def story(self) -> Story:
-        return story(self.told, self.trials)
+        return story(self.told, self.trials, "name: gallery\n")
 
 
 def study_of(names: tuple[str, str, str]) -> Study:

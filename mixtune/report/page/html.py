@@ -99,7 +99,6 @@ def _study(told: Story, place: str, drawn: dict[str, str]) -> str:
     panels = "".join(f'<section class="card">{_sheet(sheet)}</section>' for sheet in told.panels)
     sheets = "".join(_sheet(sheet) for sheet in told.provenance)
     commands = escape("\n".join(told.commands))
-    spec = escape(json.dumps(told.specification, indent=2, ensure_ascii=False))
     return (
         f'<article id="{place}"><header class="top"><p class="kicker">mixtune report</p><h1>{escape(told.name)}</h1>'
         f'<p class="answer {told.mark}">{escape(told.answers[0])}</p><div class="others">{others}</div>'
@@ -107,7 +106,8 @@ def _study(told: Story, place: str, drawn: dict[str, str]) -> str:
         f'<div class="grid">{figures}{panels}'
         f'<section class="card wide" data-section="provenance">{sheets}</section>'
         f'<section class="card wide" data-section="reproduce"><h3>How to reproduce</h3><pre>{commands}</pre>'
-        f"<details><summary>The whole specification</summary><pre>{spec}</pre></details></section></div></article>"
+        f"<details open><summary>{escape(told.name)}.yaml</summary><pre>{escape(told.file)}</pre></details>"
+        "</section></div></article>"
     )
 
 

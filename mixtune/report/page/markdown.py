@@ -19,6 +19,7 @@ def _study(told: Story) -> Iterator[str]:
     for sheet in told.sheets:
         yield from _sheet(sheet)
     yield from ("## How to reproduce", "", "```bash", *told.commands, "```", "")
+    yield from (f"where {_text(told.name)}.yaml is", "", "```yaml", *told.file.splitlines(), "```", "")
 
 
 def _sheet(sheet: Sheet) -> Iterator[str]:

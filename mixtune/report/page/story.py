@@ -29,7 +29,8 @@ class Story:
 
     answers begins with the answer in one sentence, whose mark is `yes`, `no` or `open`; facts are what to know before
     anything else. panels are tables that no figure shows, provenance says what was run on which data, commands make
-    all of it again. gain is the study's over proportional sampling, None where there is none.
+    all of it again from file, the text of the study file. gain is the study's over proportional sampling, None where
+    there is none.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Story:
     panels: tuple[Sheet, ...]
     provenance: tuple[Sheet, ...]
     commands: tuple[str, ...]
+    file: str
     specification: Json
     document: Json
     gain: StudyGain | None = None
@@ -50,8 +52,8 @@ class Story:
         return (*(shown.sheet for shown in self.figures), *self.panels, *self.provenance)
 
 
-def story(summary: Summary, trials: Sequence[Trial]) -> Story:
-    """Tell a study in any state from its summary and all its trials."""
+def story(summary: Summary, trials: Sequence[Trial], file: str) -> Story:
+    """Tell a study in any state from its summary, all its trials, and the study file that makes it again."""
     study, costs = summary.study, summary.costs
     first = summary.comparisons.get("proportional")
     others = (each.sentence for name, each in summary.comparisons.items() if name != "proportional")
@@ -72,17 +74,17 @@ def story(summary: Summary, trials: Sequence[Trial]) -> Story:
         panels=panels,
         provenance=tuple(provenance_sheets(summary)),
         commands=reproducing(summary),
+        file=file,
         specification=specification(study),
         document=document(summary),
         gain=gain(summary),
     )
 
 
-def comparison_story(found: Compared) -> Story:
-    """Tell a comparison in any state."""
+def comparison_story(found: Compared, file: str) -> Story:
+    """Tell a comparison in any state, with the study file that makes it again."""
     comparison = found.comparison
     figures, panels = _with_panels(list(comparison_figures(found)), compared_sheets(found))
-    file = f"{comparison.name.removesuffix('-compare')}.yaml"
     done = sum(member.state.value == "complete" for member in found.members)
     return Story(
         name=comparison.name,
@@ -106,9 +108,10 @@ def comparison_story(found: Compared) -> Story:
             ),
         ),
         commands=(
-            f"mixtune compare {shlex.quote(file)}",
+            f"mixtune compare {shlex.quote(f'{comparison.name}.yaml')}",
             f"mixtune report {shlex.quote(comparison.name)} --out {shlex.quote(f'{comparison.name}.html')}",
         ),
+        file=file,
         specification=specification_of(comparison),
         document=compared_document(found),
     )
@@ -122,7 +125,7 @@ def _with_panels(figures: Iterable[Shown], sheets: Iterable[Sheet]) -> tuple[tup
 
 
 def story_document(told: Story) -> dict[str, Json]:
-    """The story as JSON: the answer, what `show --json` says, the numbers of every figure, and the specification."""
+    """The story as JSON: the answer, what `show --json` says, the numbers of every figure, and how to make it again."""
     return {
         "name": told.name,
         "answer": told.answers[0],
@@ -136,5 +139,6 @@ def story_document(told: Story) -> dict[str, Json]:
             for shown in told.figures
         },
         "specification": told.specification,
+        "study_file": told.file,
         "reproduce": list(told.commands),
     }

@@ -11,7 +11,7 @@ from mixtune.report.page.story import Story, comparison_story
 
 def told(a: float, b: float) -> Story:
     members = [member(label, replicate, level) for replicate in range(3) for label, level in (("a", a), ("b", b))]
-    return comparison_story(compared(COMPARISON, members))
+    return comparison_story(compared(COMPARISON, members), "name: x\n")
 
 
 def test_a_comparisons_figures_hold_its_pairs_results_curves_and_ranks() -> None:
@@ -42,7 +42,7 @@ def test_a_table_that_a_figure_shows_is_not_shown_again() -> None:
 
 
 def test_a_comparison_without_any_result_can_be_told() -> None:
-    story = comparison_story(compared(COMPARISON, []))
+    story = comparison_story(compared(COMPARISON, []), "")
     assert story.figures == () and story.answers == ("Nothing to compare yet.",)
 
 

@@ -61,8 +61,8 @@ def test_a_panel_says_more_than_a_figures_own_table_and_is_shown_once() -> None:
 
 def test_a_study_without_any_result_can_be_told(opened: Ledger, judged: Callable[[float], Ledger]) -> None:
     opened.recommended = None
-    told = story(opened.summary(), opened.trials)
+    told = story(opened.summary(), opened.trials, "")
     assert told.answers == ("Nothing to recommend yet.",) and told.mark == "open" and told.gain is None
     other = judged(0.0)
     other.recommended = Ledger().recommended
-    assert story(other.summary(), other.trials).mark == "no"
+    assert story(other.summary(), other.trials, "").mark == "no"
