@@ -58,7 +58,7 @@ def searchers(results: Results, given: argparse.Namespace) -> None:
         settings=[Setting(str(given.data), name, given.trainable) for name in scenarios],
         points=(1.0, 3.0, 7.0) if head else (3.0,),
         seeds=given.seeds or (3 if given.long or not head else 10),
-        judges=2,
+        judges=2 if head else 1,
         oracle_trials=200 if head else 20,
         labels=labels_of(None if head else FEW),
     )

@@ -238,7 +238,7 @@ def print_long(results: Results, contest: Contest, points: tuple[float, ...]) ->
 def print_full(results: Results, data: str, labels: Mapping[str, Search], seeds: int) -> None:
     """Scenario languages with the whole model, trained on weights that were found with its last layer."""
     setting, whole = Setting(data, "languages", "last:1"), Setting(data, "languages", "all")
-    contest = Contest([setting], (3.0,), seeds, judges=2, oracle_trials=0, labels=labels)
+    contest = Contest([setting], (3.0,), seeds, judges=1, oracle_trials=0, labels=labels)
     outcomes = compete(results, contest)
     print_contest(outcomes)
     recipes = {
@@ -252,6 +252,6 @@ def print_full(results: Results, data: str, labels: Mapping[str, Search], seeds:
     for (label, _), line in zip(places, lines, strict=True):
         judged.setdefault((label, 3.0), {}).setdefault("languages", []).append(Judged.of(line))
     print(f"\nthe same weights with all parameters, {whole.proxy.steps} steps:")
-    fuller = replace(outcomes, judged=judged, contest=replace(contest, settings=[whole], judges=1))
+    fuller = replace(outcomes, judged=judged, contest=replace(contest, settings=[whole]))
     print_contest(fuller)
     print_claims(fuller)
