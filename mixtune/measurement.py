@@ -83,7 +83,8 @@ class Measurement:
     of k probe steps adds k times its merge weight, a step on a mixed batch the source's share of its rows).
     influence and merge_weights go by the names of Probe.arms. score is the study's objective on dev: of a round, on
     dev queries that took no part in the influence. dev_parts holds the same on each of a few parts of the dev queries,
-    of a fresh run alone, and is empty where they are too few. neighbours holds, of the survey alone, target ->
+    of a fresh run alone, and is empty where they are too few; dev_signal on those that signals are measured on and on
+    the others, likewise. neighbours holds, of the survey alone, target ->
     source -> its share of the training queries that are nearest to the target's dev queries, and clusters the same
     for the clusters of the training queries that the target's dev queries fall into; matched is the estimated share
     of each source's pairs that belong together. rule is the state of the proposal's rule at the end, reference_loss the
@@ -107,6 +108,7 @@ class Measurement:
     reference_loss: Mapping[str, float] = field(default_factory=dict)
     alignment: Mapping[str, Alignment] = field(default_factory=dict)
     dev_parts: tuple[float, ...] = ()
+    dev_signal: tuple[float, ...] = ()
     remarks: tuple[str, ...] = ()
     merge: str = ""
     merge_weights: Mapping[str, float] = field(default_factory=dict)

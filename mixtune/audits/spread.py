@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mixtune.alike import APART, distance
 from mixtune.errors import ConfigError
-from mixtune.recipe import FloatArray, Recipe
+from mixtune.recipe import Recipe
 from mixtune.report.correlation import FEWEST
 from mixtune.searchers.baselines import baseline_recipes
 from mixtune.searchers.listed import Entry
@@ -18,9 +19,6 @@ DRAWN = 128
 """Dirichlet points to choose from, half of them flat and half of them sparse (ours)."""
 
 SPARSE = 0.3
-
-APART = 0.01
-"""Least total variation between two recipes: what is nearer would be ranked by noise (ours)."""
 
 _SEED = 0x73707265
 
@@ -40,13 +38,13 @@ def spread_recipes(study: Study, best: Recipe, count: int) -> tuple[Entry, ...]:
         raise ConfigError(f"{count} recipes say nothing of a rank correlation: ask for at least {FEWEST}")
     entries: dict[str, Recipe] = {}
     for label, recipe in (("tuned", best), *baseline_recipes(study).items()):
-        if _nearest(study, recipe, list(entries.values())) >= APART:
+        if _nearest(recipe, list(entries.values())) >= APART:
             entries[label] = recipe
     pools = [dict(_corners(study, best)), dict(_points(study, best))]
     while len(entries) < count:
         taken = list(entries.values())
         pool = pools[len(entries) % 2] or pools[1 - len(entries) % 2]
-        far = {label: _nearest(study, recipe, taken) for label, recipe in pool.items()}
+        far = {label: _nearest(recipe, taken) for label, recipe in pool.items()}
         farthest = max(far, key=lambda label: far[label], default=None)
         if farthest is not None and far[farthest] >= APART:
             entries[farthest] = pool.pop(farthest)
@@ -77,11 +75,6 @@ def _points(study: Study, best: Recipe) -> Iterator[tuple[str, Recipe]]:
         yield f"random {number}", study.recipe(mixture, best.pruning, best.batching)
 
 
-def _nearest(study: Study, recipe: Recipe, others: list[Recipe]) -> float:
+def _nearest(recipe: Recipe, others: list[Recipe]) -> float:
     """Total variation to the nearest of the others, 1 where there is none."""
-
-    def weights(each: Recipe) -> FloatArray:
-        return each.mixture.array(study.names)
-
-    mine = weights(recipe)
-    return min((float(np.abs(mine - weights(other)).sum()) / 2 for other in others), default=1.0)
+    return min((distance(recipe.mixture, other.mixture) for other in others), default=1.0)

@@ -86,6 +86,10 @@ def trials(
         told = store.trials(name) if study.preparation is not None else []
     receipts = {trial.number: found for trial in told if (found := receipt_of(study, trial)) is not None}
     if receipt is not None:
+        if receipt not in {line.number for line in lines}:
+            raise NotReady(
+                f"study {name!r} has no trial {receipt}; it has {spans([line.number for line in lines]) or 'none yet'}"
+            )
         if receipt not in receipts:
             raise NotReady(
                 f"trial {receipt} of study {name!r} has no receipt: it has not ended, or drew nothing; those that have"
@@ -142,18 +146,18 @@ def best(context: typer.Context, name: Name, prefer: Prefer = None, db: Db = Non
             print_json({"study": name, "prefer": prefer.value, **told, "evidence": said})
             return
         title = f"{NAMES[prefer].capitalize()} within noise of the best (weights are shares of batches)"
-        Console().print(recipe_table(summary.study, member.recipe, title))
-        Console().print(f"\n{said}", markup=False, highlight=False)
-        return
-    if as_json:
+        table, recipe = recipe_table(summary.study, member.recipe, title), member.recipe
+    elif as_json:
         print_json({"study": name, **best_document(summary.study, summary.best)})
         return
+    else:
+        recipe, said = summary.best.recipe, summary.answer
+        table = recipe_table(summary.study, recipe)
     console = Console()
-    console.print(recipe_table(summary.study, summary.best.recipe))
+    console.print(table)
     console.print()
-    for line in recipe_lines(summary.best.recipe):
+    for line in (*recipe_lines(recipe), said):
         console.print(line, markup=False, highlight=False)
-    console.print(summary.answer, markup=False, highlight=False)
 
 
 def summary_of(store: "Store", name: str) -> "Summary":

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mixtune.alike import one_each
 from mixtune.proposal import VISIBLE, Role
 from mixtune.recipe import Recipe
 from mixtune.searchers.base import Searcher
@@ -31,14 +32,16 @@ def choosing_runs(study: Study, searcher: Searcher, searches: int) -> int:
 
 
 def finalists(study: Study, searcher: Searcher, trials: Sequence[Trial]) -> tuple[Recipe, ...]:
-    """The recipes to choose from, as the searcher ranks them.
+    """The recipes to choose from, as the searcher ranks them; of those that no run tells apart the first.
 
     Raises:
         SearchExhausted: no trial has finished well enough to recommend anything.
     """
     shown = [trial for trial in trials if trial.role in VISIBLE and trial.state.finished]
     most = places(study, searcher, sum(trial.role is Role.SEARCH for trial in shown))
-    return (searcher.recommend(study, shown),) if most == 1 else searcher.finalists(study, shown, most)
+    if most == 1:
+        return (searcher.recommend(study, shown),)
+    return tuple(dict.fromkeys(one_each(searcher.finalists(study, shown, len(shown))).values()))[:most]
 
 
 def crowned(study: Study, searcher: Searcher, trials: Sequence[Trial]) -> Recipe:

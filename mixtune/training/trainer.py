@@ -158,6 +158,7 @@ def run_trial(study: Study, task: Task, bench: Bench, report: Report, began: flo
         loss={source: float(np.mean(losses)) for source, losses in sorted(run.losses.items())},
         dev_loss=end.dev_loss if end else found.dev_loss,
         dev_parts=found.dev_parts,
+        dev_signal=found.dev_signal,
         influence=end.influence if end else {},
         neighbours=neighbours(study, bench.prepared, encodings) if proposal.role is Role.SURVEY else {},
         clusters=clusters(study, bench.prepared, encodings) if proposal.role is Role.SURVEY else {},

@@ -45,6 +45,17 @@ def again(share: float, *scores: float | None) -> list[Trial]:
     return [ran(Role.FINALIST, share, score, replicate=replicate) for replicate, score in enumerate(scores)]
 
 
+def test_finalists_are_recipes_that_runs_tell_apart() -> None:
+    """RegMix predicts nearly the same recipe again and again; copies would decide nothing."""
+    near = [
+        replace(trial, proposal=replace(trial.proposal, recipe=Recipe(Mixture({"s0": w, "s1": 1 - w, "s2": 0.0}))))
+        for trial, w in zip(searched(0.9, 0.89, 0.88, 0.5, 0.4, *[0.3] * 7), [0.3, 0.30002, 0.303, 0.5, 0.7] + [
+            0.1 + 0.02 * place for place in range(7)], strict=True)
+    ]  # fmt: skip
+    found = finalists(STUDY, Random(), near)
+    assert [each.mixture["s0"] for each in found] == [0.3, 0.5, 0.7]
+
+
 TWELVE = searched(0.5, 0.9, 0.8, 0.7, *[0.4] * 8)
 
 

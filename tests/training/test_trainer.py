@@ -68,7 +68,9 @@ def test_a_fresh_run_is_scored_on_four_parts_of_dev_too_and_a_round_or_a_small_t
     # 40 dev queries per target: parts of ten each, so the whole is their mean.
     assert len(fresh.dev_parts) == 4 == len(set(fresh.dev_parts))
     assert np.mean(fresh.dev_parts) == pytest.approx(fresh.score)
-    assert train(Proposal(recipe(good=1.0), 5, Role.ROUND), tmp_path / "a").dev_parts == ()
+    assert len(fresh.dev_signal) == 2 and min(fresh.dev_signal) <= fresh.score <= max(fresh.dev_signal)
+    round_ = train(Proposal(recipe(good=1.0), 5, Role.ROUND), tmp_path / "a")
+    assert round_.dev_parts == round_.dev_signal == ()
     table, few = synthetic(queries=15)
     task = Task(0, Proposal(recipe(good=1.0), 5, Role.SEARCH), 1, tmp_path / "b")
     found = run_trial(study_of(few), task, bench_of(table, few), lambda step, score: None, 0.0).measurement

@@ -57,6 +57,17 @@ class Chain(Fresh):
         return Recipe(Mixture({"good": 1.0, "useful": 0.0, "idle": 0.0, "harmful": 0.0}))
 
 
+@dataclass(frozen=True)
+class Long(Chain):
+    """A chain of rounds of so many steps."""
+
+    name: ClassVar[str] = "long"
+    steps: int = 10
+
+    def suggest(self, study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        return replace(super().suggest(study, trials, rng), steps=self.steps)
+
+
 def prepared(trials: int | None = 4, runs: float | None = None, workers: int = 2) -> Study:
     study = analytic.study(budget=Budget(trials=trials, runs=runs, workers=workers))
     return replace(study, preparation=analytic.AnalyticTrainer().prepare(study, lambda *_: None))
@@ -186,6 +197,20 @@ def test_a_budget_of_seconds_counts_those_of_the_searchs_trials(flops: float, ex
     assert plan.planned(study, Fresh(), trials[: first_search + 1]) is not None
 
 
+@pytest.mark.parametrize(("steps", "rounds"), [(20, 0), (2, 1)])
+def test_a_first_round_is_expected_to_cost_what_steps_of_the_reference_did(steps: int, rounds: int) -> None:
+    study = prepared(trials=None, runs=1.2, workers=1)
+    trials = [finish(trial, flops=0.0) for trial in plan.opening(study)]
+    unit = study.prepared.run_flops
+    proposal = Proposal(study.recipe(study.proportional()), 20, Role.REFERENCE)
+    trials.append(finish(Trial(len(trials), proposal, seed=0), flops=unit))
+    try:
+        found = plan.propose(study, Long(steps=steps), trials).role is Role.ROUND
+    except SearchExhausted:
+        found = False
+    assert found == bool(rounds)
+
+
 def test_an_extended_study_goes_on_with_the_next_number() -> None:
     study = prepared(trials=2, workers=1)
     trials = run_all(study, Fresh())
@@ -245,7 +270,7 @@ class Rivals(Fresh):
 
 def rival(number: int) -> Recipe:
     """The recipe that is proposed as number so and so."""
-    return Recipe(Mixture.normalised({"good": 1.0, "useful": 1.0 + number, "idle": 0.0, "harmful": 0.0}))
+    return Recipe(Mixture.normalised({"good": 20.0, "useful": 1.0 + number, "idle": 0.0, "harmful": 0.0}))
 
 
 LUCK = {rival(3): 0.9, rival(5): 0.8, rival(7): 0.7}

@@ -14,6 +14,7 @@ from mixtune.report.panels.contamination import contamination_document, contamin
 from mixtune.report.panels.crowning import Crowning, crowning, crowning_document, crowning_sheet
 from mixtune.report.panels.fitted import Fitted, fitted, fitted_document, fitted_sheet
 from mixtune.report.panels.headroom import Headroom, headroom, headroom_document, headroom_sheet
+from mixtune.report.panels.heldback import HeldBack, held_back, held_back_document
 from mixtune.report.panels.holdout import Holdout, holdout, holdout_document
 from mixtune.report.panels.influences import Standing, measure_of, standings, standings_document, standings_sheet
 from mixtune.report.panels.matching import Matching, matching, matching_document, matching_sheet
@@ -22,7 +23,7 @@ from mixtune.report.panels.noise import Noise, noise, noise_document, noise_shee
 from mixtune.report.panels.overfitting import Overfitting, overfitting, overfitting_document
 from mixtune.report.panels.receipts import Receipts, receipts, receipts_document, receipts_sheet
 from mixtune.report.panels.remarked import remarked, remarked_document, remarked_sheet
-from mixtune.report.panels.splits import Splits, splits, splits_document
+from mixtune.report.panels.splits import FEWEST, Splits, splits, splits_document
 from mixtune.report.panels.tracking import Tracking, tracking, tracking_document, tracking_sheet
 from mixtune.report.sheet import Sheet
 from mixtune.study import Study
@@ -53,7 +54,15 @@ class Panels:
     crowning: Crowning | None = None
     near_optimal: NearOptimal | None = None
     splits: Splits | None = None
+    held_back: HeldBack | None = None
     holdout: Holdout = field(default_factory=lambda: Holdout(()))
+
+
+NOT_ESTIMATED = (
+    f"Dev overfitting is not estimated: it takes {FEWEST} recipes with a fresh run in the search, or judged runs of "
+    "what a search by signals on dev found."
+)
+"""What a study is told that chose on dev and has neither."""
 
 
 def panels(study: Study, trials: Sequence[Trial], recipe: Recipe | None) -> Panels:
@@ -76,6 +85,7 @@ def panels(study: Study, trials: Sequence[Trial], recipe: Recipe | None) -> Pane
         crowning=crowning(study, trials, recipe),
         near_optimal=near_optimal(study, trials, recipe),
         splits=splits(trials),
+        held_back=held_back(trials, recipe),
         holdout=holdout(trials, recipe),
     )
 
@@ -110,8 +120,8 @@ def panel_sheets(study: Study, found: Panels) -> Iterator[Sheet]:
         yield remarked_sheet(found.remarked)
     if found.crowning is not None:
         sheet = crowning_sheet(found.crowning)
-        held = [] if found.splits is None else [found.splits.sentence]
-        yield replace(sheet, lines=(*sheet.lines, *held))
+        told = [each.sentence for each in (found.splits, found.held_back) if each is not None]
+        yield replace(sheet, lines=(*sheet.lines, *(told or [NOT_ESTIMATED])))
     if found.near_optimal is not None:
         yield near_optimal_sheet(found.near_optimal)
 
@@ -135,5 +145,6 @@ def panel_document(study: Study, found: Panels) -> dict[str, Json]:
         "near_optimal": None if found.near_optimal is None else near_optimal_document(study, found.near_optimal),
         "winners_curse": None if found.crowning is None else crowning_document(found.crowning),
         "dev_splits": None if found.splits is None else splits_document(found.splits),
+        "dev_held_back": None if found.held_back is None else held_back_document(found.held_back),
         "test_read": holdout_document(found.holdout),
     }

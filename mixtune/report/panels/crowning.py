@@ -1,12 +1,13 @@
 """The winner's curse: what the crowned recipe scored in the search beside what it scores on new seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from pydantic import JsonValue as Json
 from scipy.special import ndtri
 
+from mixtune.alike import one_each
 from mixtune.proposal import Role
 from mixtune.recipe import Recipe
 from mixtune.report.panels.noise import Noise, noise
@@ -94,24 +95,28 @@ class Crowning:
 
 
 def crowning(study: Study, trials: Sequence[Trial], recipe: Recipe | None) -> Crowning | None:
-    """Compare for the crowned recipe; None before there is one, and where the search had nothing to choose from."""
+    """Compare for the crowned recipe; None before there is one, and where the search had nothing to choose from.
+
+    Runs of recipes that no run tells from the crowned one are its own.
+    """
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE and trial.measurement is not None]
     searched = [trial for trial in complete if trial.role is Role.SEARCH]
     chained = any(trial.role is Role.ROUND for trial in complete)
     if recipe is None or not (chained or len({trial.proposal.recipe for trial in searched}) > 1):
         return None
-    again = {role: _scores(complete, role, recipe) for role in SEEDS}
+    same = one_each([recipe, *(trial.proposal.recipe for trial in trials)])
+    again = {role: _scores(complete, role, recipe, same) for role in SEEDS}
     role = next((role for role, scores in again.items() if scores), Role.RERUN)
     floor = noise(study, trials)
     dev = None if floor is None else floor.dev
-    search = _scores(searched, Role.SEARCH, recipe)
-    recipes = dict.fromkeys(trial.proposal.recipe for trial in trials if trial.role is Role.FINALIST)
+    search = _scores(searched, Role.SEARCH, recipe, same)
+    recipes = dict.fromkeys(same[trial.proposal.recipe] for trial in trials if trial.role is Role.FINALIST)
     rivals = [
         Finalist(
-            trial=next((trial.number for trial in searched if trial.proposal.recipe == each), None),
-            search=_mean(_scores(searched, Role.SEARCH, each)),
-            again=_mean(_scores(complete, Role.FINALIST, each)),
-            seeds=len(_scores(complete, Role.FINALIST, each)),
+            trial=next((trial.number for trial in searched if same[trial.proposal.recipe] == each), None),
+            search=_mean(_scores(searched, Role.SEARCH, each, same)),
+            again=_mean(_scores(complete, Role.FINALIST, each, same)),
+            seeds=len(_scores(complete, Role.FINALIST, each, same)),
             crowned=each == recipe,
         )
         for each in recipes
@@ -168,14 +173,15 @@ def crowning_document(found: Crowning) -> dict[str, Json]:
     return {**asdict(found), "finalists": finalists, "curse": found.curse, "sentence": found.sentence}
 
 
-def _scores(trials: Sequence[Trial], role: Role, recipe: Recipe) -> list[float]:
-    """Dev scores of the complete runs of a recipe in a role."""
-    return [
-        trial.measurement.score
+def _scores(trials: Sequence[Trial], role: Role, recipe: Recipe, same: Mapping[Recipe, Recipe]) -> list[float]:
+    """Dev scores of the complete runs of a recipe in a role, one a seed."""
+    found = {
+        trial.seed: trial.measurement.score
         for trial in trials
-        if trial.role is role and trial.proposal.recipe == recipe
+        if trial.role is role and same[trial.proposal.recipe] == recipe
         if trial.measurement is not None and trial.measurement.score is not None
-    ]
+    }
+    return [*found.values()]
 
 
 def _gain(study: Study, complete: Sequence[Trial], recipe: Recipe, floor: Noise) -> Gain | None:

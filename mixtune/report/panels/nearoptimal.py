@@ -6,9 +6,11 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from pydantic import JsonValue as Json
 
+from mixtune.alike import one_each
 from mixtune.proposal import Role
 from mixtune.recipe import Recipe
 from mixtune.report.fresh import fresh_runs
+from mixtune.report.options import recipe_document
 from mixtune.report.panels.noise import Spread, spread
 from mixtune.report.preference import Preference
 from mixtune.report.sheet import Sheet, number
@@ -67,13 +69,14 @@ class NearOptimal:
         return self.members[0]
 
     def preferred(self, preference: Preference) -> Member:
-        """The member that one prefers; of equal ones the better, so perhaps the best itself."""
+        """The member that one prefers: the best itself unless another one has less, of equal ones the better."""
 
         def key(member: Member) -> tuple[float, ...]:
             if preference is Preference.SPARSE:
-                return (member.sources, round(_entropy(member.recipe), 9), -member.difference)
-            little = member.apart if preference is Preference.PROPORTIONAL else member.tokens
-            return (round(little, 9), -member.difference)
+                little: float = member.sources
+            else:
+                little = member.apart if preference is Preference.PROPORTIONAL else member.tokens
+            return (round(little, 9), member is not self.best, -member.difference)
 
         return min(self.members, key=key)
 
@@ -94,15 +97,20 @@ def near_optimal(study: Study, trials: Sequence[Trial], recipe: Recipe | None) -
     A recipe counts by the runs that did not choose it: those on new seeds where there are any, else its run in the
     search; the recommended one by its runs on judging seeds, else those as a finalist. So the winner's curse is on
     neither side once both have run again, and a recipe with a single run in the search is in the set with all its luck:
-    `low` says what it may cost. Runs on equal seeds count as independent, which errs towards a larger set.
+    `low` says what it may cost. Runs on equal seeds count as independent, which errs towards a larger set; recipes that
+    no run tells apart count as one, by the runs of all.
 
     None before the recommended recipe has a run of its own.
     """
-    runs: dict[Recipe, dict[Role, list[tuple[Trial, float]]]] = {}
-    for trial, _, score in fresh_runs(study, trials):
-        runs.setdefault(trial.proposal.recipe, {}).setdefault(trial.role, []).append((trial, score))
-    if recipe is None or recipe not in runs:
+    fresh = fresh_runs(study, trials)
+    if recipe is None or all(trial.proposal.recipe != recipe for trial, _, _ in fresh):
         return None
+    same = one_each([recipe, *(trial.proposal.recipe for trial, _, _ in fresh)])
+    runs: dict[Recipe, dict[Role, list[tuple[Trial, float]]]] = {}
+    for trial, _, score in fresh:
+        held = runs.setdefault(same[trial.proposal.recipe], {}).setdefault(trial.role, [])
+        if all(trial.seed != other.seed for other, _ in held):
+            held.append((trial, score))
     again = {
         each: {run.seed: score for role, found in by_role.items() if role is not Role.SEARCH for run, score in found}
         for each, by_role in runs.items()
@@ -167,11 +175,6 @@ def _member(
     )
 
 
-def _entropy(recipe: Recipe) -> float:
-    weights = np.array([weight for weight in recipe.mixture.values() if weight > 0])
-    return float(-(weights * np.log(weights)).sum())
-
-
 NAMES = {
     Preference.SPARSE: "sparsest",
     Preference.PROPORTIONAL: "closest to proportional",
@@ -214,11 +217,15 @@ def near_optimal_sheet(found: NearOptimal) -> Sheet:
     for preference in Preference:
         member = found.preferred(preference)
         rows.append((preference.value, *(("the best",) + ("",) * 4 if member is found.best else _cells(member))))
-    lines = [f"{len(found.members)} of {found.compared} recipes cannot be told from the best on dev {found.metric}."]
+    lines = []
+    if found.noise is not None:
+        said = f"{len(found.members)} of {found.compared} recipes cannot be told from the best on dev {found.metric}."
+        lines.append(said)
     if found.dispensable:
-        low = found.preferred(Preference.SPARSE).low
+        sparse = found.preferred(Preference.SPARSE)
         lines.append(
-            f"These sources can go at no measurable cost (it is at most {-low:.4f}): {', '.join(found.dispensable)}."
+            f"These sources can go at no measurable cost (it is at most {-sparse.low:.4f}, by {_runs(sparse)} of the "
+            f"sparse recipe as a whole): {', '.join(found.dispensable)}."
         )
     if found.chosen_on:
         lines.append("The best recipe has not run again: it was chosen for this very score, so the set is too small.")
@@ -251,10 +258,12 @@ def near_optimal_document(study: Study, found: NearOptimal) -> dict[str, Json]:
 
 
 def member_document(study: Study, member: Member) -> dict[str, Json]:
-    """A member as JSON, its weights per batch."""
+    """A member as JSON, its weights per batch, with everything else that its recipe says."""
     told = {name: value for name, value in asdict(member).items() if name not in ("recipe", "trials")}
     weights = {name: member.recipe.mixture.get(name, 0.0) for name in study.names}
-    return {"weights": weights, "trials": list(member.trials), **told}
+    kept = {name: member.recipe.pruning.share(name) for name in study.names}
+    options = recipe_document(study.space, member.recipe)
+    return {"weights": weights, "pruning": kept, **options, "trials": list(member.trials), **told}
 
 
 def _cells(member: Member) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import JsonValue as Json
 from scipy.special import chdtri, stdtrit
 
+from mixtune.alike import one_each
 from mixtune.proposal import Role
 from mixtune.recipe import Recipe
 from mixtune.report.intervals import LEVEL
@@ -78,23 +79,25 @@ class Noise:
 def noise(study: Study, trials: Sequence[Trial]) -> Noise | None:
     """Measure over all complete runs of baselines, finalists and recommendations; None before a baseline has run.
 
-    Runs of different recipes on one seed count as independent, equal runs under two names count once.
+    Runs of different recipes on one seed count as independent. Recipes that no run tells apart count as one, and equal
+    runs of it under two names count once.
     """
     repeated = [t for t in trials if t.role in REPEATED and t.state is TrialState.COMPLETE and t.measurement]
     if not any(trial.role is Role.ANCHOR for trial in repeated):
         return None
+    same = one_each(trial.proposal.recipe for trial in repeated)
     dev: dict[Recipe, dict[int, float]] = {}
     test: dict[Recipe, dict[int, float]] = {}
     for trial in repeated:
         if trial.measurement is not None and trial.measurement.score is not None:
-            dev.setdefault(trial.proposal.recipe, {})[trial.seed] = trial.measurement.score
+            dev.setdefault(same[trial.proposal.recipe], {})[trial.seed] = trial.measurement.score
         if trial.measurement is not None and trial.measurement.test:
-            test.setdefault(trial.proposal.recipe, {})[trial.seed] = study.score(trial.measurement.test)
+            test.setdefault(same[trial.proposal.recipe], {})[trial.seed] = study.score(trial.measurement.test)
     on_dev, on_test, seeds = spread(dev), spread(test), study.final.seeds
     found = Noise(
         study.objective.metric, seeds, on_dev, on_test, None if on_test is None else on_test.told(seeds, seeds)
     )
-    baseline = next((t.proposal.recipe for t in repeated if t.proposal.label == "proportional"), None)
+    baseline = next((same[t.proposal.recipe] for t in repeated if t.proposal.label == "proportional"), None)
     if on_dev is None or baseline not in dev:
         return found
     level, beyond = float(np.mean([*dev[baseline].values()])), on_dev.told(1, len(dev[baseline]))

@@ -34,6 +34,7 @@ class Examination:
     dev_flops: float
     test_flops: float
     dev_parts: tuple[float, ...] = ()
+    dev_signal: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ def examine(study: Study, prepared: Prepared, encodings: Encodings, proposal: Pr
     dev = {name: mean_metrics(part.values) for name, part in found.items()}
     judged = names if proposal.role in JUDGED and study.final.seeds > 0 else []
     test = {name: _search(name, prepared.targets[name].test, encodings, metrics) for name in judged}
+    fresh = {} if proposal.role is Role.ROUND else {name: part.values for name, part in found.items()}
     return Examination(
         score=study.score(dev),
         dev=dev,
@@ -74,15 +76,14 @@ def examine(study: Study, prepared: Prepared, encodings: Encodings, proposal: Pr
         },
         dev_flops=sum((part.flops for part in found.values()), 0.0),
         test_flops=sum((part.flops for part in test.values()), 0.0),
-        dev_parts=()
-        if proposal.role is Role.ROUND
-        else _parts(study, {name: part.values for name, part in found.items()}),
+        dev_parts=_parts(study, fresh),
+        dev_signal=_signal(study, prepared, fresh),
     )
 
 
 def _parts(study: Study, values: Mapping[str, Mapping[str, FloatArray]]) -> tuple[float, ...]:
     """The objective on each part of the dev queries: of every target those numbered k, k + PARTS, k + 2 PARTS, ..."""
-    if any(len(each[study.objective.metric]) < FEWEST for each in values.values()):
+    if not values or any(len(each[study.objective.metric]) < FEWEST for each in values.values()):
         return ()
     return tuple(
         study.score(
@@ -92,6 +93,21 @@ def _parts(study: Study, values: Mapping[str, Mapping[str, FloatArray]]) -> tupl
             }
         )
         for part in range(PARTS)
+    )
+
+
+def _signal(study: Study, prepared: Prepared, values: Mapping[str, Mapping[str, FloatArray]]) -> tuple[float, ...]:
+    """The objective on the dev queries that signals are measured on, then on the others."""
+    marks = {name: prepared.targets[name].signal for name in values}
+    return tuple(
+        study.score(
+            {
+                name: mean_metrics({metric: column[marks[name] == seen] for metric, column in each.items()})
+                for name, each in values.items()
+            }
+        )
+        for seen in (True, False)
+        if values
     )
 
 

@@ -4,6 +4,7 @@ import pytest
 from ledger import PROPORTIONAL, TUNED, UNIFORM, Ledger
 
 from mixtune.proposal import Role
+from mixtune.recipe import Mixture, Recipe
 from mixtune.report.panels.crowning import crowning, crowning_document, crowning_sheet, luck
 
 SD = (1e-4 / 2) ** 0.5
@@ -30,6 +31,15 @@ def test_the_score_in_the_search_is_compared_with_the_judging_seeds_that_chose_n
     assert found is not None
     assert (found.search, found.again, found.seeds, found.on) == (0.40, pytest.approx(0.365), 2, "judging")
     assert found.curse == pytest.approx(0.035)
+
+
+def test_a_run_of_a_recipe_that_no_run_tells_from_the_crowned_one_is_its_own(opened: Ledger) -> None:
+    near = Recipe(Mixture({name: w + d for (name, w), d in zip(TUNED.mixture.items(), (1e-5, -1e-5), strict=True)}))
+    opened.add(Role.SEARCH, UNIFORM, 0.2)
+    opened.add(Role.SEARCH, near, 0.40)
+    opened.add(Role.RERUN, TUNED, 0.37, label="best")
+    found = crowning(opened.study, opened.trials, TUNED)
+    assert found is not None and found.search == 0.40 and found.curse == pytest.approx(0.03)
 
 
 def test_the_sentence_puts_seed_noise_beside_the_curse(ledger: Ledger) -> None:

@@ -134,7 +134,10 @@ def test_sources_that_the_sparsest_lacks_can_go(book: Notebook) -> None:
     near = found(book)
     assert near.preferred(Preference.SPARSE).sources == 2
     assert near.dispensable == ("c", "d")
-    assert "can go at no measurable cost (it is at most 0.1100): c, d." in near_optimal_sheet(near).lines[1]
+    said = near_optimal_sheet(near).lines[1]
+    assert (
+        "can go at no measurable cost (it is at most 0.1100, by 1 run of the sparse recipe as a whole): c, d." in said
+    )
 
 
 def test_weights_range_over_the_set(book: Notebook) -> None:
@@ -177,3 +180,31 @@ def test_the_document_points_at_the_preferred_members(book: Notebook) -> None:
     told = near_optimal_document(four(), near)
     assert told["preferred"] == {"sparse": 2, "proportional": 1, "cheap": 2}
     assert isinstance(told["members"], list) and len(told["members"]) == 3
+
+
+def test_recipes_that_no_run_tells_apart_are_one_by_the_runs_of_all(book: Notebook) -> None:
+    before = found(book)
+    book.ran(Role.SEARCH, recipe(0.50001, 0.49499, 0.005, 0.0), 0.57)
+    after = found(book)
+    assert (after.compared, len(after.members)) == (before.compared, len(before.members))
+    assert len(after.preferred(Preference.SPARSE).trials) == 2
+
+
+def test_of_recipes_with_as_many_sources_the_best_is_the_sparsest(book: Notebook) -> None:
+    book.trials = [trial for trial in book.trials if trial.proposal.recipe not in (SPARSE, CHEAP)]
+    near = found(book)
+    assert near.preferred(Preference.SPARSE) is near.best and not near.dispensable
+
+
+def test_where_noise_is_not_known_nothing_is_said_to_be_within_it() -> None:
+    book = Notebook()
+    book.ran(Role.SEARCH, BEST, 0.7)
+    book.ran(Role.SEARCH, SPARSE, 0.69)
+    (line,) = near_optimal_sheet(found(book)).lines[-1:]
+    assert "What seeds do is not known" in line
+    assert not any("cannot be told" in said for said in near_optimal_sheet(found(book)).lines)
+
+
+def test_a_member_as_json_has_the_whole_recipe(book: Notebook) -> None:
+    (member, *_) = near_optimal_document(four(), found(book))["members"]  # type: ignore[misc]
+    assert {"weights", "pruning", "schedule", "batching", "keep_least", "options"} <= set(member)  # type: ignore[arg-type]

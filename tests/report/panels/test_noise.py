@@ -53,6 +53,19 @@ def test_the_same_run_under_two_names_counts_once(three: Ledger) -> None:
     assert noise(three.study, three.trials) == before
 
 
+def test_recipes_that_no_run_tells_apart_are_one(three: Ledger) -> None:
+    """A copy of the weights to the last digit but one draws the same batches on the same seed: no new run."""
+    before = noise(three.study, three.trials)
+    twin, copy = three.trials[1], Recipe(Mixture({name: w + d for (name, w), d in zip(
+        PROPORTIONAL.mixture.items(), (1e-5, -1e-5), strict=True)}))  # fmt: skip
+    three.trials.append(replace(twin, number=6, proposal=replace(twin.proposal, role=Role.RERUN, recipe=copy)))
+    assert noise(three.study, three.trials) == before
+    three.add(Role.RERUN, copy, 0.4, label="best", replicate=7)
+    more = noise(three.study, three.trials)
+    assert more is not None and more.dev is not None and before is not None and before.dev is not None
+    assert (more.dev.recipes, more.dev.freedom) == (before.dev.recipes, before.dev.freedom + 1)
+
+
 def test_search_runs_beyond_the_noise_are_counted_on_either_side(three: Ledger) -> None:
     found = noise(three.study, three.trials)
     assert found is not None and found.beyond is not None and found.searched == 0

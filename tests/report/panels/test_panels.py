@@ -200,6 +200,10 @@ def test_every_panel_of_a_study_is_shown_within_80_columns_and_in_the_json(judge
         recipe = Recipe(Mixture({"big": share, "small": 1 - share}))
         ledger.trials.append(trial(len(ledger.trials), part, recipe=recipe))
     ledger.add(Role.FINALIST, TUNED, 0.4)
+    ledger.trials = [
+        replace(each, measurement=replace(each.measurement, dev_signal=(0.5, 0.4))) if each.measurement else each
+        for each in ledger.trials
+    ]
     text = shown(ledger)
     for word in (
         "Noise floor: runs of one recipe",
@@ -207,6 +211,7 @@ def test_every_panel_of_a_study_is_shown_within_80_columns_and_in_the_json(judge
         "The best of the search on dev, run again on new seeds",
         "Winner's curse: dev",
         "Dev overfitting: the best of",
+        "Dev overfitting: over proportional sampling the recipe gains",
         "Matched pairs: how many the base model finds to belong together",
         "Warning: small gets 0.900 of the batches",
         "No sign of dev overfitting",
