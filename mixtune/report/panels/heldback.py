@@ -34,11 +34,13 @@ class HeldBack:
     @property
     def sentence(self) -> str:
         """What it says, in one line."""
-        half = "" if self.half is None else f" \u00b1 {self.half:.4f}"
+        half = "" if self.half is None else f" ± {self.half:.4f}"
+        lost = f"{self.lost:+.4f}{half}"
         return (
             f"Dev overfitting: over proportional sampling the recipe gains {self.seen:+.4f} on the dev queries that "
-            f"signals were measured on, {self.unseen:+.4f} on those that they never saw; {self.lost:+.4f}{half} did "
-            f"not carry over ({self.seeds} seed{'' if self.seeds == 1 else 's'}; queries are not in the interval)."
+            f"signals were measured on, {self.unseen:+.4f} on those that they never saw: "
+            f"{f'{lost} did not carry over' if self.lost > 0 else f'no sign of it ({lost})'}. {self.seeds} "
+            f"seed{'' if self.seeds == 1 else 's'}; the queries' own luck is not in the interval."
         )
 
 

@@ -1,5 +1,7 @@
 """Gain on dev queries that signals saw, and on the others, by hand."""
 
+from dataclasses import replace
+
 import pytest
 from scipy.special import stdtrit
 
@@ -45,6 +47,16 @@ def test_gains_are_paired_by_seed_and_what_is_lost_has_an_interval_over_seeds() 
     assert found.half == pytest.approx(stdtrit(1, 0.975) * 0.02 / 2)
     assert "+0.0500" in found.sentence and "2 seeds" in found.sentence
     assert held_back_document(found)["lost"] == pytest.approx(0.05)
+
+
+def test_a_gain_that_is_larger_on_queries_never_seen_is_no_sign() -> None:
+    turned = [
+        replace(each, measurement=Measurement(score=0.5, dev_signal=each.measurement.dev_signal[::-1]))
+        for each in (*ANCHORS, *RERUNS)
+        if each.measurement
+    ]
+    found = held_back([ROUND, *turned], BEST)
+    assert found is not None and found.lost < 0 and "no sign of it" in found.sentence
 
 
 def test_one_seed_has_no_interval() -> None:
