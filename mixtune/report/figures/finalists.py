@@ -81,7 +81,7 @@ def figure(found: Finalists) -> go.Figure:
         x=[row.again for row in rows],
         y=lines,
         mode="markers",
-        name="on new seeds",
+        name="on the finalists' seeds (star: crowned)",
         marker={
             "size": [14 if row.crowned else 10 for row in rows],
             "color": ACCENT,
@@ -109,6 +109,6 @@ FINALISTS = Figure(
     points=points,
     figure=figure,
     sheet=sheet,
-    reading="The best of many noisy scores is partly luck: from the score in the search (dim) to the mean on new "
-    "seeds (bright). Crowned is whoever is best on the new ones.",
+    reading="The best of many noisy scores is partly luck: from the score in the search (dim) to the mean on the "
+    "finalists' seeds (bright), by which the best one is crowned. Its runs on the judging seeds chose nothing.",
 )

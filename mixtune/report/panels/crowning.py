@@ -81,13 +81,13 @@ class Crowning:
             return f"Winner's curse: not applicable, the search has no score of the crowned recipe ({why})."
         if self.again is None or self.curse is None:
             return "Winner's curse: not known before the crowned recipe has run on new seeds."
-        plural = "" if self.seeds == 1 else "s"
-        found = (
-            f"Winner's curse: dev {self.search:.4f} in the search, {self.again:.4f} on {self.seeds} new seed{plural}"
-        )
+        seeds = f"{self.seeds} {self.on} seed{'' if self.seeds == 1 else 's'}"
+        found = f"Winner's curse: dev {self.search:.4f} in the search, {self.again:.4f} on {seeds}"
         if self.sd is None or self.lucky is None or self.half is None:
             return f"{found}; how much of that is noise is not known."
         flattered = "did not hold" if self.curse > 0 else "lost, no sign of luck"
+        if 0 < self.curse <= self.half:
+            flattered = "did not hold, within noise"
         return (
             f"{found}: {self.curse:+.4f} ± {self.half:.4f} {flattered}. Seed noise (SD {self.sd:.4f}) alone "
             f"would lift the best of {self.searched} equal recipes by {self.lucky:.4f}."
@@ -161,7 +161,7 @@ def crowning_sheet(found: Crowning) -> Sheet:
     return Sheet(
         "The best of the search on dev, run again on new seeds" if rows else "Choosing on dev",
         left=("finalist", ""),
-        right=("in the search", "on new seeds", "seeds"),
+        right=("in the search", "finalists' seeds", "seeds"),
         rows=rows,
         lines=tuple(lines),
     )

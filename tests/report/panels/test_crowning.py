@@ -51,7 +51,7 @@ def test_the_sentence_puts_seed_noise_beside_the_curse(ledger: Ledger) -> None:
     assert found.sd == pytest.approx(SD) and found.half == pytest.approx(3.18245 * SD * 1.5**0.5, rel=1e-5)
     assert found.lucky == pytest.approx(SD * luck(2))
     assert found.sentence == (
-        "Winner's curse: dev 0.4000 in the search, 0.3650 on 2 new seeds: +0.0350 ± 0.0276 did not hold. Seed "
+        "Winner's curse: dev 0.4000 in the search, 0.3650 on 2 judging seeds: +0.0350 ± 0.0276 did not hold. Seed "
         "noise (SD 0.0071) alone would lift the best of 2 equal recipes by 0.0042."
     )
     assert crowning_document(found)["curse"] == pytest.approx(0.035)
