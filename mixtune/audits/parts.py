@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import inf
 
 from pydantic import JsonValue as Json
 
@@ -13,6 +14,7 @@ from mixtune.proxy import Proxy
 from mixtune.recipe import Mixture, Recipe
 from mixtune.report.looks.audit import Change
 from mixtune.report.looks.collected import AUDIT, FIDELITY, LARGER, MATRIX, look_name
+from mixtune.report.looks.fidelity import proxy_name
 from mixtune.report.looks.matrix import PROPORTIONAL
 from mixtune.search import Budget, Search
 from mixtune.searchers.baselines import baseline_recipes
@@ -36,7 +38,7 @@ def larger_proxy(
     usual for it, not the study's, unless a rate is given.
 
     Raises:
-        ConfigError: it would be the same proxy.
+        ConfigError: it would be no larger one: fewer layers, or the same ones with no more steps.
     """
     if trainable is None and steps is None:
         trainable = {"head": "last:1", "all": "all"}.get(proxy.trainable, "all")
@@ -45,11 +47,20 @@ def larger_proxy(
     if rate is None and trainable == proxy.trainable:
         rate = proxy.learning_rate
     found = replace(proxy, trainable=trainable, steps=steps, learning_rate=rate)
-    if replace(found, learning_rate=proxy.learning_rate) == proxy:
+    layers, own = trained_layers(trainable), trained_layers(proxy.trainable)
+    if layers < own or (layers == own and steps <= proxy.steps):
+        more = "more --steps" if own == inf else "more --steps, or a --trainable that trains more layers"
+        same = "the study's own proxy" if (layers, steps) == (own, proxy.steps) else "no larger than the study's own"
         raise ConfigError(
-            f"{trainable} with {steps} steps is the study's own proxy: give another --trainable or more --steps"
+            f"{proxy_name(found)} is {same}, {proxy_name(proxy)}: give {more} (head < last:1 < last:2 < ... < all)"
         )
     return found
+
+
+def trained_layers(trainable: str) -> float:
+    """How many transformer layers a trainable trains, for comparing: 0 for head, infinitely many for all."""
+    known = {"head": 0.0, "all": inf}
+    return known[trainable] if trainable in known else float(trainable.removeprefix("last:"))
 
 
 def fidelity_parts(study: Study, best: Recipe, larger: Proxy, *, count: int, replicates: int) -> tuple[Study, Study]:

@@ -1,11 +1,13 @@
 """What a study measured that predicts the effect of other weights."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 
 from mixtune.proposal import FRESH, Role
+from mixtune.receipt import realised
 from mixtune.recipe import FloatArray, Recipe
 from mixtune.report.options import chosen
 from mixtune.report.panels.aligned import aligned
@@ -99,7 +101,7 @@ def _fits(study: Study, trials: Sequence[Trial]) -> Iterator[tuple[str, Predict]
         return
     scores = np.array([score for _, score in scored])
     runs = Runs(
-        features=np.array([_features(study, trial.proposal.recipe) for trial, _ in scored]),
+        features=np.array([_features(study, _trained(study, trial)) for trial, _ in scored]),
         scores=scores,
         values=scores[:, None],
         groups=np.array([recipes.index(trial.proposal.recipe) for trial, _ in scored]),
@@ -109,6 +111,11 @@ def _fits(study: Study, trials: Sequence[Trial]) -> Iterator[tuple[str, Predict]
     models = ["law"] if last is None else sorted(MODELS, key=lambda name: name != last.model)
     for model in models:
         yield model, _fitted(study, MODELS[model](runs))
+
+
+def _trained(study: Study, trial: Trial) -> Recipe:
+    """The recipe with the mixture that its run really drew, as RegMix's own fit has it."""
+    return replace(trial.proposal.recipe, mixture=realised(study, trial))
 
 
 def _fitted(study: Study, model: Callable[[FloatArray], FloatArray]) -> Predict:

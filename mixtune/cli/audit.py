@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mixtune.cli.counts import counted
 from mixtune.cli.looking import finished, run_looks
 from mixtune.cli.options import AsJson, Db, Name, database, print_json
 from mixtune.cli.parts import parts_of
@@ -17,9 +18,23 @@ def audit(
     matrix: Annotated[
         bool, typer.Option("--matrix", help="Instead: each source alone, its effect on each target.")
     ] = False,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, max=20, help="Training seeds of each run.")] = 3,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            "--seeds",
+            parser=counted(1, 20, why="every recipe is run on at least one seed"),
+            metavar="1-20",
+            help="Training seeds of each run.",
+        ),
+    ] = 3,
     top: Annotated[
-        int, typer.Option("--top", min=1, help="Heaviest sources to change; the strongest by the signals join them.")
+        int,
+        typer.Option(
+            "--top",
+            parser=counted(1, why="an audit changes at least one source"),
+            metavar="N",
+            help="Heaviest sources to change; the strongest by the signals join them.",
+        ),
     ] = 8,
     everything: Annotated[bool, typer.Option("--all", help="Change every source.")] = False,
     db: Db = None,

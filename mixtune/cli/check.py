@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ def check(context: typer.Context, file: File, as_json: AsJson = False) -> None:
     from mixtune.config import home, load
 
     study, place = load(file, looking=True).study, home().ready()
+    searches = _searches(file)
     require_memory(study.budget.workers, parts_of(context).memory())
 
     from mixtune.cli.forecast import forecast  # loads the model libraries, which a broken file need not wait for
@@ -34,9 +36,9 @@ def check(context: typer.Context, file: File, as_json: AsJson = False) -> None:
     with progress_line() as progress:
         found = forecast(study, place.cache, free, progress)
     if as_json:
-        print_json(_document(found))
+        print_json({**_document(found), "searches": searches})
     else:
-        _tell(found, file)
+        _tell(found, file, searches)
 
 
 @contextmanager
@@ -50,7 +52,7 @@ def progress_line() -> Iterator[Callable[[str, int, int], None]]:
         yield lambda what, done, total: status.update(f"{what} {done:,} of {total:,}" if total else what)
 
 
-def _tell(found: "Forecast", file: Path) -> None:
+def _tell(found: "Forecast", file: Path, searches: int) -> None:
     from mixtune.report.epochs import repeated_lines
     from mixtune.report.options import space_lines
     from mixtune.report.panels.contamination import contamination_sheet
@@ -78,13 +80,18 @@ def _tell(found: "Forecast", file: Path) -> None:
     console.print(table)
     if study.prepared.contamination is not None:
         console.print(sheets_report([contamination_sheet(study.prepared.contamination)]), end="")
-    runs = found.search / study.prepared.run_flops
+    runs, seconds = found.search / study.prepared.run_flops, study.budget.seconds
+    search = (
+        f"{flops(found.search)}, as much as {runs:.3g} fresh run{'' if f'{runs:.3g}' == '1' else 's'}"
+        if isfinite(runs)
+        else f"what {seconds:g} s of trials come to on this machine"
+    )
     for line in (
         f"Epochs         {_only(found.final_epochs):.2f} in proportion to size ({_only(found.proxy_epochs):.2f} in a "
         f"proxy run)",
         *(f"{part:<15}{said}" for part, said in space_lines(study.space)),
         f"One fresh run  {flops(study.prepared.run_flops)}",
-        f"Search         {flops(found.search)}, as much as {runs:.3g} fresh run{'' if f'{runs:.3g}' == '1' else 's'}",
+        f"Search         {search}{_one_of(study.search.algorithm, searches)}",
         *([f"Choosing       {flops(found.choosing)}, {_finalists(found)}"] if found.choosing else []),
         f"Judging        {flops(found.judging)}, baselines and best on {study.final.seeds} "
         f"seed{'' if study.final.seeds == 1 else 's'}",
@@ -109,8 +116,22 @@ def _finalists(found: "Forecast") -> str:
     return f"the {best} best on {seeds} new seed{'' if seeds == 1 else 's'}"
 
 
+def _searches(file: Path) -> int:
+    """Searches that the file is for. What is told of a comparison is one search of it, by the first searcher."""
+    from mixtune.config import load_comparison
+
+    if _verb(file) == "run":
+        return 1
+    comparison = load_comparison(file).comparison
+    return len(comparison.contenders) * comparison.replicates
+
+
+def _one_of(algorithm: str, searches: int) -> str:
+    return "" if searches == 1 else f": {algorithm}'s, one of {searches} searches of this comparison"
+
+
 def _verb(file: Path) -> str:
-    """What the file is for. What is told of a comparison is one search of it, by the first searcher."""
+    """What the file is for."""
     from mixtune.config.tree import read_tree
 
     return "run" if "search" in read_tree(file).value else "compare"
@@ -121,7 +142,7 @@ def _only(epochs: Mapping[str, float]) -> float:
     return next(iter(epochs.values()))
 
 
-def _document(found: "Forecast") -> Json:
+def _document(found: "Forecast") -> dict[str, Json]:
     from mixtune.report.options import space_document
     from mixtune.report.panels.contamination import contamination_document
 
@@ -159,7 +180,7 @@ def _document(found: "Forecast") -> Json:
             for what, recipe in found.baselines.items()
         },
         "run_flops": study.prepared.run_flops,
-        "search_flops": found.search,
+        "search_flops": found.search if isfinite(found.search) else None,
         "choosing_flops": found.choosing,
         "judging_flops": found.judging,
         "encoding_flops": found.encoding,

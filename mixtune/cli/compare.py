@@ -30,7 +30,7 @@ def compare(
     searchers: Annotated[
         str | None, typer.Option("--searchers", metavar="A,B,...", help="Algorithms to compare, for those in the file.")
     ] = None,
-    replicates: Annotated[int | None, typer.Option("--replicates", min=1, help="How often. Default: 5")] = None,
+    replicates: Annotated[int | None, typer.Option("--replicates", help="How often, 1 or more. Default: 5")] = None,
     equal: Annotated[
         str | None, typer.Option("--equal", metavar="flops|trials|seconds", help="What each search gets alike.")
     ] = None,
@@ -45,7 +45,11 @@ def compare(
     Same space, seeds and compute for all, several replicates; uniform, proportional and expert weights always take
     part. Goes on where it stands; more searchers or replicates are added to what is there.
     """
-    parts, levels = parts_of(context), tuple(reach or ())
+    parts, levels = parts_of(context), _levels(reach or ())
+    if replicates is not None and replicates < 1:
+        raise typer.BadParameter(f"{replicates} is too few: give 1 or more", param_hint="--replicates")
+    if searchers is not None and not searchers.strip():
+        raise typer.BadParameter(f"{searchers!r} names no algorithm: give some, as scout,tpe", param_hint="--searchers")
     if studies:
         if searchers or replicates or equal:
             raise typer.BadParameter("--searchers, --replicates and --equal are for a study file, not for --studies")
@@ -63,6 +67,15 @@ def compare(
     with closing(parts.open_store(url, create=True)) as store:
         comparison = _stored(store, loaded.comparison, url)
         drive_comparison(parts, store, comparison, url, levels=levels, as_json=as_json)
+
+
+def _levels(given: Sequence[float]) -> tuple[float, ...]:
+    """Dev scores to reach, each once."""
+    for level in given:
+        if not 0 <= level <= 1:
+            text = f"{level:g} is no score to reach: give one between 0 and 1, as 0.61"
+            raise typer.BadParameter(text, param_hint="--reach")
+    return tuple(dict.fromkeys(given))
 
 
 def _of_studies(store: "Store", names: Sequence[str], levels: Sequence[float]) -> "Compared":

@@ -22,9 +22,16 @@ if TYPE_CHECKING:
 
 
 def drive_comparison(
-    parts: Parts, store: "Store", comparison: "Comparison", url: str, *, levels: Sequence[float] = (), as_json: bool
+    parts: Parts,
+    store: "Store",
+    comparison: "Comparison",
+    url: str,
+    *,
+    levels: Sequence[float] = (),
+    as_json: bool,
+    reuse: bool = True,
 ) -> None:
-    """Run what is left of a stored comparison, watched, and tell what came out.
+    """Run what is left of a stored comparison, watched, and tell what came out; without reuse nothing is taken over.
 
     Raises:
         StudyStopped: a member failed; what the others showed has been told.
@@ -49,7 +56,7 @@ def drive_comparison(
             yield listener
 
     records = patiently(
-        parts, lambda: parts.compare(store, comparison, trainer, artifacts=place.artifacts, watch=watch)
+        parts, lambda: parts.compare(store, comparison, trainer, artifacts=place.artifacts, watch=watch, reuse=reuse)
     )
     name, suffix = comparison.name, hint(url)
     if records[-1].state is StudyState.STOPPED:

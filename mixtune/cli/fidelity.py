@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mixtune.cli.counts import counted
 from mixtune.cli.looking import finished, run_looks
 from mixtune.cli.options import AsJson, Db, Name, database, print_json
 from mixtune.cli.parts import parts_of
@@ -19,12 +20,36 @@ def fidelity(
         str | None,
         typer.Option("--trainable", metavar="last:N|all", help="What the larger proxy trains. Default: more layers."),
     ] = None,
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps of the larger proxy.")] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps",
+            parser=counted(1, why="a proxy trains for at least one step"),
+            metavar="N",
+            help="Steps of the larger proxy.",
+        ),
+    ] = None,
     rate: Annotated[
         float | None, typer.Option("--learning-rate", help="Of the larger proxy. Default: the usual one for it.")
     ] = None,
-    recipes: Annotated[int, typer.Option("--recipes", min=5, max=64, help="Spread-out recipes to run.")] = 8,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, max=20, help="Training seeds of each.")] = 2,
+    recipes: Annotated[
+        int,
+        typer.Option(
+            "--recipes",
+            parser=counted(5, 64, why="fewer recipes say nothing of a rank correlation"),
+            metavar="5-64",
+            help="Spread-out recipes to run.",
+        ),
+    ] = 8,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            "--seeds",
+            parser=counted(1, 20, why="every recipe is run on at least one seed"),
+            metavar="1-20",
+            help="Training seeds of each.",
+        ),
+    ] = 2,
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
@@ -53,7 +78,7 @@ def fidelity(
     if found is None:
         raise StudyStopped(f"no recipe ran on a seed under both proxies: `mixtune trials {looks[1].name}` says why")
     if as_json:
-        print_json({"study": name, **fidelity_document(found)})
+        print_json({"study": name, **fidelity_document(found), "earlier": None})
         return
     console = Output()
     console.print()

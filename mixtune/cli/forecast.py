@@ -180,7 +180,8 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
         new=len(new),
         encoding=0.0 if base is None else FullProxy(lengths, base, study.proxy.precision).encode_flops(new),
         search=search,
-        choosing=unit * choosing_runs(study, searcher, round(search / unit)),
+        # A budget of seconds alone has no end that FLOPs could tell.
+        choosing=unit * choosing_runs(study, searcher, round(min(search / unit, 1e9))),
         judging=judged * (len(baseline_recipes(study)) + 1) * study.final.seeds + survey,
         disk=disk,
         proxy_epochs=_epochs(study, study.proxy.steps * study.proxy.batch_size),

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mixtune.cli.asking import refuse_others
 from mixtune.cli.options import hint
 from mixtune.cli.parts import Parts
-from mixtune.errors import ConfigError, NotReady, StudyExists, StudyNotFound
+from mixtune.errors import ConfigError, NotReady, StudyNotFound
 
 if TYPE_CHECKING:
     from mixtune.recipe import Recipe
@@ -45,6 +46,7 @@ def run_looks(parts: Parts, store: "Store", study: "Study", looks: Sequence["Stu
 
     Raises:
         StudyExists: there is one of another list, proxy or number of seeds.
+        ModelError: a larger proxy is not possible; nothing is stored then.
         StudyStopped: one failed.
         Exit: it was interrupted.
     """
@@ -54,17 +56,22 @@ def run_looks(parts: Parts, store: "Store", study: "Study", looks: Sequence["Stu
     from mixtune.study import StudyState
 
     console = Output(stderr=told)
-    records = [_stored(store, look, url) for look in looks]
+    kept = _stored(store, looks)
+    refuse_others({name: record.study for name, record in kept.items()}, looks, study.name, hint(url))
+    done = {name for name, record in kept.items() if record.state is StudyState.COMPLETE}
+    fresh = study.prepared.run_flops
+    said = []
+    for look in looks:  # what is not possible is found here, before anything is told or stored
+        if look.name in done:
+            said.append(f"{look.name} has been run already")
+        else:
+            unit = fresh if look.proxy == study.proxy else parts.price(look, home().ready().cache)
+            said.append(_price(look, unit, fresh))
+    for line in said:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    records = [kept.get(look.name) or _created(store, look) for look in looks]
     for record in records:
-        name = record.study.name
-        if record.state is StudyState.COMPLETE:
-            console.print(f"{name} has been run already", markup=False, highlight=False)
-            continue
-        fresh = study.prepared.run_flops
-        unit = fresh if record.study.proxy == study.proxy else parts.price(record.study, home().ready().cache)
-        console.print(_price(record.study, unit, fresh), markup=False, highlight=False, soft_wrap=True)
-    for record in records:
-        if record.state is not StudyState.COMPLETE:
+        if record.study.name not in done:
             drive_watched(parts, store, record, url, console)
 
 
@@ -80,21 +87,23 @@ def _price(look: "Study", unit: float, fresh: float) -> str:
     )
 
 
-def _stored(store: "Store", look: "Study", url: str) -> "StudyRecord":
+def _stored(store: "Store", looks: Sequence["Study"]) -> "dict[str, StudyRecord]":
+    """Those of the looks that are stored and have something to lose: they are as wanted, or have trials."""
     from mixtune.cli.specification import differences
 
-    try:
-        record = store.study(look.name)
-    except StudyNotFound:
-        return store.create_study(look)
-    found = differences(record.study, look)
-    if not found:
-        return record
-    if not store.trials(look.name):
+    found: dict[str, StudyRecord] = {}
+    for look in looks:
+        try:
+            record = store.study(look.name)
+        except StudyNotFound:
+            continue
+        if not differences(record.study, look) or store.trials(look.name):
+            found[look.name] = record
+    return found
+
+
+def _created(store: "Store", look: "Study") -> "StudyRecord":
+    """The look, stored; another one of its name, which never had a trial, makes room."""
+    if look.name in {record.study.name for record in store.studies()}:
         store.delete_study(look.name)
-        return store.create_study(look)
-    fields = sorted({"its recipes" if "recipes" in field else field for field, _, _ in found})
-    raise StudyExists(
-        f"{look.name} exists and differs in {', '.join(fields)} (other options, or {look.of!r} was searched on since): "
-        f"ask as before, or remove it with `mixtune rm {look.name}{hint(url)}`"
-    )
+    return store.create_study(look)

@@ -46,7 +46,14 @@ class Compare(Protocol):
     """Runs what is left of a comparison; see mixtune.tuning.comparing.compare."""
 
     def __call__(
-        self, store: "Store", comparison: "Comparison", trainer: "Trainer", *, artifacts: Path, watch: "Watch"
+        self,
+        store: "Store",
+        comparison: "Comparison",
+        trainer: "Trainer",
+        *,
+        artifacts: Path,
+        watch: "Watch",
+        reuse: bool = True,
     ) -> "list[StudyRecord]":
         """Return the records of the members that have begun."""
         ...
@@ -82,11 +89,17 @@ def _tune(
 
 
 def _compare(
-    store: "Store", comparison: "Comparison", trainer: "Trainer", *, artifacts: Path, watch: "Watch"
+    store: "Store",
+    comparison: "Comparison",
+    trainer: "Trainer",
+    *,
+    artifacts: Path,
+    watch: "Watch",
+    reuse: bool = True,
 ) -> "list[StudyRecord]":
     from mixtune.tuning.comparing import compare
 
-    return compare(store, comparison, trainer, artifacts=artifacts, watch=watch)
+    return compare(store, comparison, trainer, artifacts=artifacts, watch=watch, reuse=reuse)
 
 
 def _price(study: "Study", cache: Path) -> float:

@@ -1,5 +1,6 @@
 """The option that takes another recipe than the best, and what it takes."""
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,10 +13,22 @@ if TYPE_CHECKING:
     from mixtune.report.panels.nearoptimal import NearOptimal
     from mixtune.report.summary import Summary
 
+
+def preference(given: str) -> Preference:
+    """The preference of that name."""
+    if given in set(Preference):
+        return Preference(given)
+    close = get_close_matches(given, list(Preference), n=1)
+    meant = f"did you mean {str(close[0])!r}? " if close else ""
+    raise typer.BadParameter(f"{given!r} is no preference; {meant}known: {', '.join(Preference)}")
+
+
 Prefer = Annotated[
     Preference | None,
     typer.Option(
         "--prefer",
+        parser=preference,
+        metavar="|".join(Preference),
         help="Of the recipes within noise of the best: the one with the fewest sources, the nearest to proportional "
         "sampling, or the one with the fewest tokens to train on.",
     ),

@@ -9,6 +9,7 @@ from pydantic import JsonValue as Json
 from rich.console import Console
 
 from mixtune.cli.contest import show_comparison
+from mixtune.cli.counts import counted
 from mixtune.cli.options import AsJson, Db, Name, database, hint, next_step, print_json
 from mixtune.cli.parts import parts_of
 from mixtune.cli.preferring import Prefer, near_optimal_of
@@ -60,7 +61,11 @@ def trials(
     name: Name,
     receipt: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Show the receipt of trial N: what it asked for and drew, source by source."),
+        typer.Option(
+            metavar="N",
+            parser=counted(0, why="trials are numbered from 0"),
+            help="Show the receipt of trial N: what it asked for and drew, source by source.",
+        ),
     ] = None,
     db: Db = None,
     as_json: AsJson = False,
@@ -126,6 +131,7 @@ def best(context: typer.Context, name: Name, prefer: Prefer = None, db: Db = Non
     --json adds metrics with intervals. --prefer shows another one that cannot be told from the best, with its evidence.
     """
     from mixtune.report.document import best_document
+    from mixtune.report.looks.collected import is_look
     from mixtune.report.options import recipe_lines
     from mixtune.report.panels.nearoptimal import NAMES, evidence, member_document
     from mixtune.report.tables import recipe_table
@@ -133,6 +139,9 @@ def best(context: typer.Context, name: Name, prefer: Prefer = None, db: Db = Non
     url = database(db)
     with closing(parts_of(context).open_store(url)) as store:
         summary = summary_of(store, name)
+    if is_look(summary.study):
+        of = summary.study.of
+        raise NotReady(f"{name!r} looks into study {of!r} and searches nothing: use `mixtune best {of}{hint(url)}`")
     if summary.best is None:
         raise NotReady(
             f"study {name!r} is {summary.state.value} and has no finished trial to recommend a recipe from: "

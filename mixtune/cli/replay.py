@@ -2,24 +2,27 @@
 
 import os
 import shlex
-import sys
-from collections.abc import Sequence
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from mixtune.cli.options import AsJson, Db, database, print_json
+from mixtune.cli.options import AsJson, Db, database, hint, print_json
 from mixtune.cli.parts import parts_of
 from mixtune.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mixtune.store.base import StudyRecord
     from mixtune.store.recording import Recording
 
 SUFFIX = ".jsonl.gz"
 """A name that ends so is a recording's file."""
+
+SAID = 10
+"""Lines of progress where standard error is no terminal."""
 
 
 def replay(
@@ -49,11 +52,11 @@ def replay(
     """
     from mixtune.store.recording import write_recording
 
-    recording = _read(context, names, database(db))
+    recording = _read(context, names, database(db), record)
     if record is not None:
         if not record.name.endswith(SUFFIX):
             raise ConfigError(f"--record {record}: a recording's name ends with {SUFFIX}")
-        write_recording(record, recording)
+        write_recording(record, recording, "--record")
         trials = sum(len(each.trials) for each in recording.studies)
         plural = "study" if len(recording.studies) == 1 else "studies"
         typer.echo(f"Wrote {record}: {len(recording.studies)} {plural}, {trials} trials")
@@ -78,8 +81,7 @@ def _replay(
     from mixtune.tuning.replay import contestants, replay, replayer
 
     chosen = contestants(None if searchers is None else [name.strip() for name in searchers.split(",")], runs)
-    console = Console(stderr=True)
-    with console.status("fitting surfaces") as status:
+    with _progress() as told:
         found = replayer(recording.studies, runs)
         arena = replay(
             found,
@@ -88,7 +90,7 @@ def _replay(
             runs=runs,
             seed=seed,
             processes=jobs or os.cpu_count() or 1,
-            told=lambda done, total: status.update(f"replaying: {done} of {total}"),
+            told=told,
         )
     if as_json:
         print_json({"command": recording.command, **arena_document(arena)})
@@ -96,25 +98,64 @@ def _replay(
     Console().print(sheets_report(arena_sheets(arena)), end="")
 
 
-def _read(context: typer.Context, names: Sequence[str], url: str) -> "Recording":
-    """The studies of databases and files. Raises StudyNotFound, StoreError, ConfigError if none has been prepared."""
-    from mixtune.store.recording import Recording, read_recording, recorded
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """Say on standard error how many replays are done: all the time on a terminal, elsewhere a line at every tenth."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with console.status("fitting surfaces") as status:
+            yield lambda done, total: status.update(f"replaying: {done} of {total}")
+        return
+    last = 0
 
-    files = [Path(name) for name in names if name.endswith(SUFFIX)]
+    def told(done: int, total: int) -> None:
+        nonlocal last
+        if (reached := SAID * done // total) > last:
+            last = reached
+            typer.echo(f"replayed {done} of {total}", err=True)
+
+    yield told
+
+
+def _read(context: typer.Context, names: Sequence[str], url: str, record: Path | None) -> "Recording":
+    """The studies of databases and files, each once.
+
+    Raises StudyNotFound; StoreError; ConfigError for a study that is not complete.
+    """
+    from mixtune.store.recording import Recorded, Recording, read_recording, recorded
+
+    files = {Path(name).resolve(): Path(name) for name in names if name.endswith(SUFFIX)}.values()
+    stored = list(dict.fromkeys(name for name in names if not name.endswith(SUFFIX)))
     recordings = [read_recording(path) for path in files]
-    studies = [each for recording in recordings for each in recording.studies]
+    found = [each for recording in recordings for each in recording.studies]
     commands = [recording.command for recording in recordings]
     versions: dict[str, str] = {}
     for recording in recordings:
         versions |= dict(recording.versions)
-    stored = [name for name in names if not name.endswith(SUFFIX)]
     if stored:
         with closing(parts_of(context).open_store(url)) as store:
             for name in stored:
-                record = store.study(name)
-                versions |= record.versions or {}
-                if record.study.preparation is None:
-                    raise ConfigError(f"study {name!r} has run nothing yet: run it first")
-                studies.append(recorded(record.study, store.trials(name)))
-        commands.append(shlex.join(["mixtune", *sys.argv[1:]]))
-    return Recording("; ".join(commands), tuple(studies), versions)
+                kept = store.study(name)
+                _require_complete(kept, url)
+                versions |= kept.versions or {}
+                found.append(recorded(kept.study, store.trials(name)))
+        commands.append(_command([*(path.name for path in files), *stored], record))
+    studies = list[Recorded]()
+    for each in found:
+        if each not in studies:  # a study may be in two recordings, or in one and in the database
+            studies.append(each)
+    return Recording("; ".join(dict.fromkeys(commands)), tuple(studies), versions)
+
+
+def _require_complete(record: "StudyRecord", url: str) -> None:
+    name, state = record.study.name, record.told.state
+    if state.value != "complete":
+        raise ConfigError(
+            f"study {name!r} is {state}, and finished studies are replayed: let it end, or go on with "
+            f"`mixtune resume {name}{hint(url)}`"
+        )
+
+
+def _command(names: Sequence[str], record: Path | None) -> str:
+    """The command as a recording may tell it to others: without the database and the folders of this machine."""
+    return shlex.join(["mixtune", "replay", *names, *(["--record", PurePath(record).name] if record else [])])

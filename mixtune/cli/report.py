@@ -27,12 +27,31 @@ FORMATS = {"html": ".html", "md": ".md", "json": ".json", "csv": ""}
 MAIN = ("weights", "duels", "scores")
 """The figure of a picture, unless another one is asked for: the first of these that there is."""
 
+ANSWERS = "answers"
+"""The figure that shows several studies side by side."""
+
+COMPARED = ("duels", "results", "curves", "ranks")
+"""The figures of a comparison."""
+
+
+def _place(text: str) -> Path:
+    """Where to write. Raises BadParameter: nothing is said."""
+    if not text:
+        raise typer.BadParameter("it is empty: say where to write, as in --out report.html")
+    return Path(text)
+
 
 def report(
     context: typer.Context,
     names: Names,
     out: Annotated[
-        Path | None, typer.Option("--out", help="File to write; of csv a folder. Without it, tables are printed.")
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="PATH",
+            parser=_place,
+            help="File to write; of csv a folder. Without it, tables are printed.",
+        ),
     ] = None,
     form: Annotated[
         str | None,
@@ -51,10 +70,12 @@ def report(
     and json print where there is no --out; csv writes the numbers behind each figure, a file each.
     """
     kind = _kind("json" if as_json else form, out)
+    if png is not None and png.suffix.lower() != ".png":
+        raise ExportError(f"{str(png)!r} is no place for a picture, which is a PNG file: end --png in .png")
     with closing(parts_of(context).open_store(database(db))) as store:
         stories = [_story(store, name) for name in dict.fromkeys(names)]
     if figure is not None:
-        stories = [_only(told, figure) for told in stories]
+        stories = _only(stories, figure)
     if png is not None:
         _draw(stories, figure, png)
         if out is None and kind is None:
@@ -74,6 +95,11 @@ def _kind(form: str | None, out: Path | None) -> str | None:
         raise ExportError(f"no report format {form!r}; {f'did you mean {close[0]!r}? ' if close else ''}known: {known}")
     if form in ("html", "csv") and out is None:
         raise ExportError(f"a report as {form} is written, not printed: say where with --out report{FORMATS[form]}")
+    if form is not None and out is not None:
+        others = {end: other for other, end in FORMATS.items() if end and other != form}
+        other = others.get(out.suffix.lower())
+        if other is not None:
+            raise ExportError(f"{str(out)!r} ends as {other} and the format is {form}: give one or the other")
     if form is not None or out is None:
         return form
     for kind, end in FORMATS.items():
@@ -96,13 +122,48 @@ def _story(store: "Store", name: str) -> "Story":
     return story(summary, store.trials(name), study_file(summary.study))
 
 
-def _only(told: "Story", figure: str) -> "Story":
-    """The story with one figure and nothing beside it. Raises ExportError."""
-    found = tuple(shown for shown in told.figures if shown.name == figure)
-    if not found:
-        known = ", ".join(shown.name for shown in told.figures) or "none yet"
-        raise ExportError(f"{told.name!r} has no figure {figure!r}; it has {known}")
-    return replace(told, figures=found, panels=(), provenance=())
+def _only(stories: Sequence["Story"], figure: str) -> list["Story"]:
+    """The stories with one figure and nothing beside it. Raises ExportError."""
+    from mixtune.report.page.story import answers_story
+
+    if figure == ANSWERS and len(stories) > 1:
+        told = answers_story(stories)
+        if told is None:
+            raise ExportError(f"none of these studies has an answer yet, which is what the figure {ANSWERS!r} shows")
+        return [told]
+    return [
+        replace(
+            told,
+            figures=tuple(shown for shown in told.figures if shown.name == _known(told, figure)),
+            panels=(),
+            provenance=(),
+            whole=False,
+        )
+        for told in stories
+    ]
+
+
+def _known(told: "Story", figure: str) -> str:
+    """The name of a figure that the story has. Raises ExportError."""
+    from mixtune.report.figures import FIGURES
+
+    has = [shown.name for shown in told.figures]
+    if figure in has:
+        return figure
+    if not has:
+        raise ExportError(f"{told.name!r} has no numbers for any figure yet")
+    known = f"it has {', '.join(has)}"
+    if figure == ANSWERS:
+        raise ExportError(f"the figure {ANSWERS!r} shows several studies: name them all; {told.name!r} alone: {known}")
+    compares = not FIGURES.keys() & has
+    if figure in (FIGURES if compares else COMPARED):
+        kinds = ("a study", "a comparison") if compares else ("a comparison", "a study")
+        raise ExportError(f"the figure {figure!r} is one of {kinds[0]}, and {told.name!r} is {kinds[1]}; {known}")
+    if figure in {*FIGURES, *COMPARED}:
+        raise ExportError(f"{told.name!r} has no numbers for the figure {figure!r} yet; {known}")
+    close = get_close_matches(figure, (*has, *(COMPARED if compares else FIGURES)), n=1)
+    meant = f"did you mean {close[0]!r}? " if close else ""
+    raise ExportError(f"{told.name!r} has no figure {figure!r}; {meant}{known}")
 
 
 def _draw(stories: Sequence["Story"], figure: str | None, png: Path) -> None:
@@ -119,7 +180,7 @@ def _draw(stories: Sequence["Story"], figure: str | None, png: Path) -> None:
     if wanted is None:
         raise ExportError(f"{told.name!r} has nothing to draw yet: go on with `mixtune resume {told.name}`")
     page = poster(told, wanted)
-    write_files({png: picture(page.page, page.width, page.height)})
+    write_files({png: picture(page.page, page.width, page.height)}, "--png")
     typer.echo(f"Wrote {png}", err=True)
 
 
@@ -169,5 +230,6 @@ def _print(stories: Sequence["Story"]) -> None:
         console.print("How to reproduce", style="bold")
         for line in told.commands:
             console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
-        console.print(f"  where {told.name}.yaml is what --format md shows", markup=False, highlight=False)
+        if told.file:
+            console.print(f"  where {told.name}.yaml is what --format md shows", markup=False, highlight=False)
         console.print()

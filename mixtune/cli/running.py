@@ -59,7 +59,7 @@ def resume(
     parts, url = parts_of(context), database(db)
     with closing(parts.open_store(url)) as store:
         if name in {each.comparison.name for each in store.comparisons()}:
-            _resume_comparison(parts, store, name, url, changed=trials is not None or runs is not None)
+            _resume_comparison(parts, store, name, url, changed=trials is not None or runs is not None, fresh=fresh)
             return
         record = store.study(name)
         if trials is not None or runs is not None:
@@ -67,7 +67,7 @@ def resume(
         _drive(parts, store, record, url, reuse=not fresh)
 
 
-def _resume_comparison(parts: Parts, store: "Store", name: str, url: str, *, changed: bool) -> None:
+def _resume_comparison(parts: Parts, store: "Store", name: str, url: str, *, changed: bool, fresh: bool) -> None:
     """Go on with a comparison. Raises ConfigError where another budget is asked for."""
     from mixtune.cli.contest import drive_comparison
 
@@ -76,7 +76,7 @@ def _resume_comparison(parts: Parts, store: "Store", name: str, url: str, *, cha
             f"{name!r} is a comparison, whose members all have the budget that they began with: leave --trials and "
             f"--runs out, or compare with another budget under another name"
         )
-    drive_comparison(parts, store, store.comparison(name).comparison, url, as_json=False)
+    drive_comparison(parts, store, store.comparison(name).comparison, url, as_json=False, reuse=not fresh)
 
 
 def _created(store: "Store", study: "Study", url: str) -> "StudyRecord":

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from pydantic import JsonValue as Json
+
 from mixtune.comparison import Comparison, Equal, clashing
 from mixtune.config.problems import Problem, nearest
 from mixtune.config.schema import BudgetEntry, CompareEntry, SearchEntry
@@ -16,6 +18,14 @@ BASELINES = ("uniform", "proportional", "expert")
 
 LIMIT = {Equal.FLOPS: "runs", Equal.TRIALS: "trials", Equal.SECONDS: "seconds"}
 """What is equal -> the key of the budget that says how much of it."""
+
+
+ENDLESS: Mapping[str, Mapping[str, Json]] = {algorithm: {"length": 1_000_000} for algorithm in ("doge", "multidds")}
+"""What such chains are given unless the file gives them a length: they end where the compute does.
+
+Left to itself a chain is as long as a fresh trial, whatever the budget. No step of these depends on the length. tDRO's
+does, which spreads its dose over it, and how long a reference it and DoReMi pay for is theirs to say.
+"""
 
 
 def searches_compared(compare: CompareEntry) -> dict[str, SearchEntry]:
@@ -49,9 +59,10 @@ def named_searchers(names: Sequence[str]) -> CompareEntry:
         if name in BASELINES:
             raise ConfigError(f"--searchers names {name!r}, which always takes part: leave it out")
         if name not in SEARCHERS:
-            alike = nearest(name, SEARCHERS)
+            allowed = [each for each in SEARCHERS if each not in BASELINES]
+            alike = nearest(name, allowed)
             meant = f"did you mean {alike!r}? " if alike else ""
-            raise ConfigError(f"--searchers names {name!r}: {meant}Allowed are {', '.join(SEARCHERS)}")
+            raise ConfigError(f"--searchers names {name!r}: {meant}Allowed are {', '.join(allowed)}")
         if names.count(name) > 1:
             raise ConfigError(f"--searchers names {name!r} twice: name each once")
     return {"searchers": dict.fromkeys(names)}
@@ -62,6 +73,7 @@ def comparison_of(study: Study, compare: CompareEntry, *, finalists_given: bool)
 
     Where nothing is said of it, compute is equal if the budget limits it, else trials, else seconds; the budget's
     other limits are left out. So are finalists unless the file asks for them: what they cost is not the search's.
+    Chains that need no length are endless, see ENDLESS.
 
     Raises:
         ConfigError: the budget has no limit of the kind that is to be equal.
@@ -72,7 +84,7 @@ def comparison_of(study: Study, compare: CompareEntry, *, finalists_given: bool)
     if limits[equal] is None:
         raise ConfigError(f"equal {equal.value} needs budget.{LIMIT[equal]}: give the study file that key")
     contenders = {
-        label: Search(str(entry["algorithm"]), {key: value for key, value in entry.items() if key != "algorithm"})
+        label: _search(str(entry["algorithm"]), {key: value for key, value in entry.items() if key != "algorithm"})
         for label, entry in searches_compared(compare).items()
     }
     base = replace(
@@ -88,3 +100,7 @@ def comparison_of(study: Study, compare: CompareEntry, *, finalists_given: bool)
     )
     comparison = Comparison(base, contenders, equal=equal)
     return replace(comparison, replicates=compare["replicates"]) if "replicates" in compare else comparison
+
+
+def _search(algorithm: str, settings: Mapping[str, Json]) -> Search:
+    return Search(algorithm, {**ENDLESS.get(algorithm, {}), **settings})

@@ -41,10 +41,10 @@ Exporter = Callable[[ExportRequest], list[Path]]
 """Writes a request and returns the files that it wrote. Raises ExportError, leaving what was there untouched."""
 
 
-def write_files(files: Mapping[Path, str | bytes]) -> list[Path]:
+def write_files(files: Mapping[Path, str | bytes], option: str = "--out") -> list[Path]:
     """Write texts (as UTF-8) and pictures, making folders where needed.
 
-    Each file appears whole, and none before all could be written.
+    Each file appears whole, and none before all could be written. option is what said where they go.
 
     Raises:
         ExportError: a place cannot be written.
@@ -62,7 +62,7 @@ def write_files(files: Mapping[Path, str | bytes]) -> list[Path]:
             temporary.replace(path)
     except OSError as error:
         raise ExportError(
-            f"cannot write {', '.join(str(path) for path in files)} ({error.strerror}): give another --out"
+            f"cannot write {', '.join(str(path) for path in files)} ({error.strerror}): give another {option}"
         ) from error
     finally:
         for temporary in beside.values():

@@ -18,7 +18,8 @@ from mixtune.report.sheet import Sheet, number
 class Played:
     """True scores of what a searcher recommended, shape (repeats, points), and dev scores of its real studies.
 
-    stand_ins counts the real searches whose recommendations these are, 0 where it was replayed.
+    stand_ins counts the real searches whose recommendations these are, 0 where it was replayed. Scores at any but the
+    last point may be NaN: it had recommended nothing yet.
     """
 
     label: str
@@ -65,9 +66,9 @@ class Mean:
 class Placing:
     """A searcher in the arena: mean score, regret against the best mixture, share of repeats in which it was first.
 
-    curve is its mean score at each amount of compute, in fresh runs. real is the mean dev score of its real studies,
-    None without any. stand_ins counts the real searches that were taken in turn instead of replays, 0 where it was
-    replayed.
+    curve is its mean score at each amount of compute, in fresh runs: NaN where not every repeat has one. real is the
+    mean dev score of its real studies, None without any. stand_ins counts the real searches that were taken in turn
+    instead of replays, 0 where it was replayed.
     """
 
     label: str
@@ -85,7 +86,8 @@ class Arena:
     """Searchers by their mean score in `repeats` replays, the best first.
 
     optimum is the mean score of the best mixtures. agreement is the rank correlation of the searchers' scores here with
-    those of their real studies, None below FEWEST searchers that have any; compared counts those that have.
+    those of their real studies, None below FEWEST searchers that have any; compared counts those that have. Searchers
+    that real searches stand in for take no part: their place here is made of those studies.
     """
 
     placings: tuple[Placing, ...]
@@ -138,7 +140,7 @@ def arena_of(
         for each, scores, shared in zip(played, last, share, strict=True)
     ]
     ranked = tuple(sorted(placings, key=lambda each: (-each.score.value, each.label)))
-    both = [(each.score.value, each.real) for each in ranked if each.real is not None]
+    both = [(each.score.value, each.real) for each in ranked if each.real is not None and not each.stand_ins]
     here, there = (np.array([pair[side] for pair in both], dtype=np.float64) for side in (0, 1))
     return Arena(
         placings=ranked,
@@ -163,6 +165,15 @@ def mean_over(values: FloatArray, surface: npt.NDArray[np.int64]) -> Mean:
     return Mean(value, value - half, value + half)
 
 
+def _gaps(placing: Placing) -> bool:
+    return any(_known(score) is None for score in placing.curve.values())
+
+
+def _known(value: float) -> float | None:
+    """None for NaN."""
+    return value if np.isfinite(value) else None
+
+
 def arena_sheets(found: Arena) -> Iterator[Sheet]:
     """The table of searchers, then what it stands on."""
     before = list(found.placings[0].curve)[:-1]
@@ -173,7 +184,7 @@ def arena_sheets(found: Arena) -> Iterator[Sheet]:
         rows=tuple(
             (
                 f"{each.label}{'*' if each.stand_ins else ''}",
-                *(f"{each.curve[point]:.4f}" for point in before),
+                *(number(_known(each.curve[point]), ".4f") for point in before),
                 f"{each.score.value:.4f}",
                 f"{each.regret.value:.4f}±{each.regret.high - each.regret.value:.4f}".replace("±0.", "±."),
                 f"{each.first:.0%}",
@@ -194,7 +205,7 @@ def _arena_lines(found: Arena) -> Iterator[str]:
         yield (
             f"* not replayed, since no surrogate knows the losses or gradients that it reads: what "
             f"{fewest if fewest == most else f'{fewest} to {most}'} real {'search' if most == 1 else 'searches'} "
-            "recommended, in turn."
+            f"recommended, in turn{'; - where they had recommended nothing yet' if any(map(_gaps, stand_ins)) else ''}."
         )
     if found.agreement is not None:
         told = found.agreement
@@ -242,7 +253,7 @@ def grounds_sheet(found: Grounds) -> Sheet:
 
 
 def arena_document(found: Arena) -> dict[str, Json]:
-    """The arena as JSON, searchers best first."""
+    """The arena as JSON, searchers best first; a score that is not known is null."""
     grounds = asdict(found.grounds)
     keys = ("target", "measure", "model", "errors")
     grounds["columns"] = [dict(zip(keys, column, strict=True)) for column in found.grounds.columns]
@@ -251,7 +262,7 @@ def arena_document(found: Arena) -> dict[str, Json]:
         "runs": found.runs,
         "optimum": found.optimum,
         "searchers": [
-            {**asdict(each), "curve": {f"{point:g}": score for point, score in each.curve.items()}}
+            {**asdict(each), "curve": {f"{point:g}": _known(score) for point, score in each.curve.items()}}
             for each in found.placings
         ],
         "left_out": dict(found.left_out),

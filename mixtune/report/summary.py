@@ -12,7 +12,7 @@ from mixtune.proposal import CHARGED, CHOOSING, Role
 from mixtune.recipe import Recipe
 from mixtune.report.contrast import Contrast
 from mixtune.report.judged import Judged
-from mixtune.report.looks.collected import Looks, is_look
+from mixtune.report.looks.collected import Looks, dated, is_look
 from mixtune.report.panels.collected import Panels, panels
 from mixtune.study import Study, StudyState
 from mixtune.trial import Trial, TrialState
@@ -205,7 +205,9 @@ def summarise(
         reused=sum(bool(trial.reused) for trial in trials),
         spared=_spared(trials) if study.stopping is not None else None,
         panels=panels(study, trials, None if best is None else best.recipe),
-        looks=found or Looks(),
+        looks=dated(
+            found or Looks(), study, None if best is None else best.recipe, finished=record.state is StudyState.COMPLETE
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mixtune.recipe import Recipe
-from mixtune.report.epochs import repeated_lines
+from mixtune.report.epochs import epochs_caption, repeated_lines
 from mixtune.report.intervals import Interval
 from mixtune.report.judged import Judged
 from mixtune.report.looks.collected import is_look, look_sheets
@@ -96,7 +96,7 @@ def recipe_table(study: Study, recipe: Recipe, title: str = "Best recipe (weight
             f"{rows[name]:,}",
             f"{epochs[name]:.1f}{'!' if name in often else ' ' if often else ''}",
         )
-    add_caption(table, f"epochs: passes over the kept rows in a final training of {study.final.steps:,} steps")
+    add_caption(table, epochs_caption(study, recipe))
     return table
 
 

@@ -200,7 +200,10 @@ class Store(Protocol):
         ...
 
     def twin(self, fingerprint: str) -> Twin | None:
-        """The oldest complete trial of any study with that fingerprint that ran itself, None if there is none."""
+        """A complete trial of any study with that fingerprint, None if there is none.
+
+        The oldest that ran itself; where its study was removed, the oldest that took it over.
+        """
         ...
 
     def create_comparison(self, comparison: Comparison) -> ComparisonRecord:

@@ -200,14 +200,15 @@ class MemoryStore:
                 holder.owner = None
 
     def twin(self, fingerprint: str) -> Twin | None:
-        """The oldest complete trial of any study with that fingerprint that ran itself, None if there is none."""
+        """A complete trial of any study with that fingerprint, see Store; None if there is none."""
         with self._lock:
-            for name, shelf in self._shelves.items():
-                for trial in shelf.trials:
-                    own = trial.state is TrialState.COMPLETE and not trial.reused
-                    if own and trial.fingerprint == fingerprint:
-                        return Twin(name, trial, shelf.scores.get(trial.number, {}))
-            return None
+            found = [
+                Twin(name, trial, shelf.scores.get(trial.number, {}))
+                for name, shelf in self._shelves.items()
+                for trial in shelf.trials
+                if trial.state is TrialState.COMPLETE and trial.fingerprint == fingerprint
+            ]
+            return min(found, key=lambda twin: bool(twin.trial.reused), default=None)
 
     def create_comparison(self, comparison: Comparison) -> ComparisonRecord:
         """Add a comparison without members. Raises StudyExists if a study or a comparison has the name."""
@@ -260,7 +261,7 @@ class MemoryStore:
         if name in self._comparisons:
             raise is_comparison(name)
         if name not in self._shelves:
-            raise no_such_study(name, list(self._shelves))
+            raise no_such_study(name, list(self._shelves), list(self._comparisons))
         return self._shelves[name]
 
     def _record(self, name: str) -> StudyRecord:

@@ -11,8 +11,9 @@ FEW = 3
 """Names of studies that are told where none is like the one that was asked for."""
 
 
-def no_such_study(name: str, names: Sequence[str]) -> StudyNotFound:
-    """Name the nearest study there is, or where none is near the first few."""
+def no_such_study(name: str, names: Sequence[str], comparisons: Sequence[str] = ()) -> StudyNotFound:
+    """Name the nearest study or comparison there is, or where none is near the first few."""
+    names = [*comparisons, *names]
     if not names:
         return StudyNotFound(f"there is no study {name!r}, nor any other yet: `mixtune run FILE` makes one")
     nearest = difflib.get_close_matches(name, names, n=1)

@@ -200,14 +200,13 @@ class SqlStore:
         self._database.write(lambda db: db.execute(update(leases).where(statements.is_lease(lease)).values(owner=None)))
 
     def twin(self, fingerprint: str) -> Twin | None:
-        """The oldest complete trial of any study with that fingerprint that ran itself, None if there is none."""
+        """A complete trial of any study with that fingerprint, see Store; None if there is none."""
         query = (
             select(studies.c.name, *rows.TRIAL_COLUMNS, scores_table.c.scores)
             .join_from(trials, studies, trials.c.study_id == studies.c.id)
             .join(scores_table, statements.same_trial(scores_table, trials), isouter=True)
             .where(trials.c.fingerprint == fingerprint, trials.c.state == TrialState.COMPLETE.value)
-            .where(trials.c.reused.is_(None))
-            .order_by(studies.c.id, trials.c.number)
+            .order_by(trials.c.reused.is_not(None), studies.c.id, trials.c.number)
             .limit(1)
         )
         found = self._database.read(lambda db: db.execute(query).one_or_none())

@@ -38,7 +38,11 @@ def id_of(db: Connection, name: str) -> int:
     if found is None:
         if has_comparison(db, name):
             raise is_comparison(name)
-        raise no_such_study(name, list(db.scalars(select(studies.c.name).order_by(studies.c.id))))
+        raise no_such_study(
+            name,
+            list(db.scalars(select(studies.c.name).order_by(studies.c.id))),
+            list(db.scalars(select(comparisons.c.name).order_by(comparisons.c.id))),
+        )
     return int(found)
 
 

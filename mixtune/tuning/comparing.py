@@ -23,9 +23,11 @@ Watch = Callable[[Member, StudyRecord], AbstractContextManager[Listener]]
 
 
 def compare(
-    store: Store, comparison: Comparison, trainer: Trainer, *, artifacts: Path, watch: Watch
+    store: Store, comparison: Comparison, trainer: Trainer, *, artifacts: Path, watch: Watch, reuse: bool = True
 ) -> list[StudyRecord]:
     """Tune what is left of a stored comparison's members and return their records; see `run_members`.
+
+    With reuse, equal runs are taken over instead of run again, see `tune`: from other members, too.
 
     Raises:
         ConfigError: a contender reads what the trainer does not measure, or early stopping has nothing to stop in it.
@@ -51,7 +53,15 @@ def compare(
                 stack.enter_context(engine.cluster(comparison.base.budget.workers))
                 opened = True
             with watch(member, record) as listener:
-                return tune(store, record.study.name, trainer, artifacts=artifacts, listener=listener, prepare=prepare)
+                return tune(
+                    store,
+                    record.study.name,
+                    trainer,
+                    artifacts=artifacts,
+                    listener=listener,
+                    reuse=reuse,
+                    prepare=prepare,
+                )
 
         return run_members(store, comparison, tuned)
 

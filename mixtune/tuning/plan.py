@@ -139,19 +139,27 @@ def _spent(
     """What the search has spent, and half of what the proposal may cost.
 
     A trial without a cost (failed, or not shown yet) counts as much as the mean of its role so far, before there is
-    one a fresh run as much as `fresh` and a round nothing.
+    one a fresh run as much as `fresh` and a round its share of a reference: what as many steps of that took, without
+    a reference nothing.
     """
 
-    def expected(role: Role) -> float:
-        costs = [counted(t.measurement.cost) for t in shown if t.role is role and t.measurement is not None]
-        return sum(costs) / len(costs) if costs else (0.0 if role is Role.ROUND else fresh)
+    def costs(role: Role) -> list[tuple[float, int]]:
+        return [(counted(t.measurement.cost), t.proposal.steps) for t in shown if t.role is role and t.measurement]
+
+    def expected(asked: Proposal) -> float:
+        if known := costs(asked.role):
+            return sum(cost for cost, _ in known) / len(known)
+        if asked.role is not Role.ROUND:
+            return fresh
+        references = costs(Role.REFERENCE)
+        return asked.steps * sum(cost for cost, _ in references) / max(1, sum(steps for _, steps in references))
 
     spent = sum(
-        counted(trial.measurement.cost) if trial.measurement is not None else expected(trial.role)
+        counted(trial.measurement.cost) if trial.measurement is not None else expected(trial.proposal)
         for trial in shown
         if trial.role in CHARGED
     )
-    return spent, expected(proposal.role) / 2
+    return spent, expected(proposal) / 2
 
 
 def _closing(study: Study, searcher: Searcher, trials: Sequence[Trial]) -> Iterator[Proposal]:

@@ -77,9 +77,7 @@ def rounds_of(study: Study, studies: Sequence[Recorded]) -> list[Round]:
 
 
 def recalled(surrogate: Surrogate, rounds: Sequence[Round]) -> Recalled | None:
-    """Influences of recorded rounds beside those of the surface; None without rounds."""
-    if not rounds:
-        return None
+    """Influences of recorded rounds beside those of the surface; None where no round measured any."""
     study, size = surrogate.study, len(surrogate.study.names)
     seen: list[list[tuple[FloatArray, FloatArray]]] = [[] for _ in range(size)]
     errors, queries = [], []
@@ -92,6 +90,8 @@ def recalled(surrogate: Surrogate, rounds: Sequence[Round]) -> Recalled | None:
                 index = study.names.index(name)
                 seen[index].append((value, expected[index]))
                 errors.append(error)
+    if not errors:
+        return None
     known = np.array([bool(each) for each in seen])
     first = rounds[0][3]
     probe_steps = float(np.mean([probe.steps for _, probe, _, _ in rounds]))

@@ -10,10 +10,10 @@ import numpy as np
 from pydantic import JsonValue as Json
 from threadpoolctl import threadpool_limits
 
-from mixtune.errors import ConfigError, SearchExhausted
+from mixtune.errors import ConfigError
 from mixtune.measurement import Measurement
-from mixtune.proposal import VISIBLE, Role
-from mixtune.recipe import FloatArray
+from mixtune.proposal import Role
+from mixtune.recipe import FloatArray, Recipe
 from mixtune.report.fresh import fresh_runs
 from mixtune.report.replaying import Arena, Grounds, Played, arena_of
 from mixtune.search import Budget, Search
@@ -23,8 +23,9 @@ from mixtune.store.recording import Recorded
 from mixtune.study import Study
 from mixtune.trial import TrialState
 from mixtune.tuning.fitting import SURFACES, fit_surrogate
-from mixtune.tuning.inprocess import TOLERANCE, costs, drive, within_budget
+from mixtune.tuning.inprocess import TOLERANCE, drive, within_budget
 from mixtune.tuning.recalled import Prices, Recalled, prices_of, recalled, rounds_of
+from mixtune.tuning.standins import SLACK, comparable, recommended, searched, stood_in
 from mixtune.tuning.surrogate import Surrogate
 from mixtune.tuning.surrogatetrainer import SurrogateTrainer
 
@@ -37,10 +38,10 @@ Told = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Replayer:
-    """Finished studies made ready for replays.
+    """Finished studies made ready for replays of `runs` fresh runs.
 
-    real holds what real searches came to, algorithm -> dev scores, and searched those searches that went as far as a
-    replay does, algorithm -> studies.
+    real holds what real searches with that compute came to, algorithm -> dev scores, and searched these searches,
+    algorithm -> studies.
     """
 
     surrogate: Surrogate
@@ -49,6 +50,7 @@ class Replayer:
     survey: Measurement | None
     real: Mapping[str, Sequence[float]]
     searched: Mapping[str, Sequence[Recorded]]
+    runs: float
 
     def trainer(self, repeat: int) -> SurrogateTrainer:
         """The trainer of a repeat: repeats take the surfaces in turn, each in a world of its own."""
@@ -76,7 +78,8 @@ def replayer(studies: Sequence[Recorded], runs: float, surfaces: int = SURFACES)
         recalled=recalled(surrogate, rounds),
         survey=next((survey for survey in surveys if survey is not None), None),
         real=real_scores(studies, runs),
-        searched=searched_so_far(studies, runs),
+        searched=searched(studies, runs),
+        runs=runs,
     )
 
 
@@ -111,7 +114,11 @@ def left_out(found: Replayer, searches: Mapping[str, Search]) -> dict[str, str]:
         if missing and found.recalled is None and set(missing) <= {"checkpoint", "influence"}:
             reasons[label] = "no recorded round to take influences from: record a study of infdds or scout too"
         elif missing:
-            reasons[label] = f"it reads {', '.join(missing)}, which no surrogate knows: record studies of it too"
+            low, high = ((1 + sign * SLACK) * found.runs for sign in (-1, 1))
+            reasons[label] = (
+                f"it reads {', '.join(missing)}, which no surrogate knows, and no study of it with {low:g} to "
+                f"{high:g} fresh runs was recorded"
+            )
         elif search.algorithm == "expert" and found.surrogate.study.expert() is None:
             reasons[label] = "the recorded study has no expert weights"
     return reasons
@@ -140,16 +147,21 @@ def replay(
     """Play every search that can be replayed so often, and rank them by the true scores of what they recommend.
 
     Repeat r has the same surface, world and study seed for all of them. Deterministic, whatever the processes. Of a
-    search that has stand-ins, repeat r takes what one of these recommended, in turn.
+    search that has stand-ins, repeat r takes what one of these recommended, in turn: NaN before it recommended any.
 
     Raises:
         ConfigError: none of the searches can be replayed.
+        ValueError: `found` was made ready for another number of runs.
     """
+    if runs != found.runs:
+        raise ValueError(
+            f"replays of {runs:g} fresh runs of what is ready for {found.runs:g}: call replayer with {runs:g}"
+        )
     reasons = left_out(found, searches)
     able = {label: search for label, search in searches.items() if label not in reasons}
     if not able:
         raise ConfigError(f"nothing can be replayed: {'; '.join(f'{name}: {why}' for name, why in reasons.items())}")
-    points = tuple(sorted({min(1.0, runs), max(1.0, float(round(runs**0.5))), runs}))
+    points = tuple(sorted({min(1.0, runs), min(runs, max(1.0, float(round(runs**0.5)))), runs}))
     jobs = [
         Job(label, search, range(first, min(first + CHUNK, repeats)), points, seed)
         for label, search in able.items()
@@ -204,52 +216,45 @@ def _played(job: Job) -> FloatArray:
 
 
 def played(found: Replayer, job: Job) -> FloatArray:
-    """True scores of what a search recommends after each amount of compute, shape (repeats, points)."""
-    return np.array([_one(found, job, number) for number in job.repeats])
+    """True scores of what a search recommends after each amount of compute, shape (repeats, points); NaN for nothing.
 
-
-def _one(found: Replayer, job: Job, number: int) -> list[float]:
-    """One replay; where so little compute leaves nothing to recommend, proportional sampling counts."""
-    surrogate = found.surrogate
+    Only stand-ins may have recommended nothing: a replay that has not yet counts as proportional sampling.
+    """
     real = stand_ins(found, job.search)
-    if real:
-        study, trials = real[number % len(real)].study, list(real[number % len(real)].trials)
-    else:
-        seed = int(np.random.SeedSequence([job.seed, number]).generate_state(1)[0])
-        budget = Budget(runs=max(job.points), workers=1)
-        study = replace(_without_judging(surrogate.study), search=job.search, budget=budget, seed=seed)
-        trials = drive(study, found.trainer(number))
-    unit = study.prepared.run_flops
-    scores: dict[int, float] = {}
-    for point in job.points:
-        within = within_budget(trials, point * unit * TOLERANCE)
-        if len(within) not in scores:
-            try:
-                recipe = make(study.search).recommend(study, [trial for trial in within if trial.role in VISIBLE])
-            except SearchExhausted:
-                recipe = baseline_recipes(study)["proportional"]
-            weights = recipe.mixture.array(study.names)[None]
-            scores[len(within)] = float(surrogate.scores(number % len(surrogate.surfaces), weights)[0])
-    return [scores[len(within_budget(trials, point * unit * TOLERANCE))] for point in job.points]
+    if not real:
+        return np.array([_replayed(found, job, number) for number in job.repeats])
+    recipes = [stood_in(each, job.points) for each in real]
+    return np.array([_scores(found, number, recipes[number % len(recipes)]) for number in job.repeats])
+
+
+def _replayed(found: Replayer, job: Job, number: int) -> list[float]:
+    """One replay."""
+    seed = int(np.random.SeedSequence([job.seed, number]).generate_state(1)[0])
+    budget = Budget(runs=max(job.points), workers=1)
+    study = replace(_without_judging(found.surrogate.study), search=job.search, budget=budget, seed=seed)
+    trials = drive(study, found.trainer(number))
+    unit = study.prepared.run_flops * TOLERANCE
+    counts = [len(within_budget(trials, point * unit)) for point in job.points]
+    proportional = baseline_recipes(study)["proportional"]
+    named = {count: recommended(study, trials[:count]) or proportional for count in dict.fromkeys(counts)}
+    return _scores(found, number, [named[count] for count in counts])
+
+
+def _scores(found: Replayer, number: int, recipes: Sequence[Recipe | None]) -> list[float]:
+    """True scores of recipes on the surface of a repeat, one by one; NaN for None."""
+    surrogate = found.surrogate
+    surface = number % len(surrogate.surfaces)
+    scores: dict[Recipe | None, float] = {None: float("nan")}
+    for recipe in recipes:
+        if recipe is not None and recipe not in scores:
+            weights = recipe.mixture.array(surrogate.study.names)[None]
+            scores[recipe] = float(surrogate.scores(surface, weights)[0])
+    return [scores[recipe] for recipe in recipes]
 
 
 def _without_judging(study: Study) -> Study:
     """The study as a replay drives it: nothing is judged, and nobody is crowned."""
     return replace(study, final=replace(study.final, seeds=0, finalists=0), stopping=None)
-
-
-def searched_so_far(studies: Sequence[Recorded], runs: float) -> dict[str, list[Recorded]]:
-    """Studies by algorithm whose searches used at least nine tenths of so many fresh runs."""
-    found: dict[str, list[Recorded]] = {}
-    for each in studies:
-        if _spent(each) >= 0.9 * runs:
-            found.setdefault(each.study.search.algorithm, []).append(each)
-    return found
-
-
-def _spent(each: Recorded) -> float:
-    """Compute of a search, in fresh runs."""
-    return sum(cost.flops for cost in costs(each.trials)) / each.study.prepared.run_flops
 
 
 def real_scores(studies: Sequence[Recorded], runs: float) -> dict[str, list[float]]:
@@ -261,10 +266,8 @@ def real_scores(studies: Sequence[Recorded], runs: float) -> dict[str, list[floa
     found: dict[str, list[float]] = {}
     for each in studies:
         fresh = fresh_runs(each.study, each.trials)
-        spent = _spent(each)
-        single = make(each.study.search).most(each.study) == 1
         reruns = [score for trial, _, score in fresh if trial.role is Role.RERUN]
-        if reruns and (single or abs(spent - runs) <= 0.1 * runs):
+        if reruns and comparable(each, runs):
             found.setdefault(each.study.search.algorithm, []).append(float(np.mean(reruns)))
         for label in dict.fromkeys(trial.proposal.label for trial, _, _ in fresh if trial.role is Role.ANCHOR):
             anchors = [s for trial, _, s in fresh if trial.role is Role.ANCHOR and trial.proposal.label == label]

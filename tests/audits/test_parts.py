@@ -165,6 +165,25 @@ def test_the_next_larger_proxy(proxy: Proxy, asked: dict[str, object], larger: P
     assert larger_proxy(proxy, **asked) == larger  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("own", "asked"),
+    [
+        (Proxy(steps=100), {"steps": 10}),
+        (Proxy(trainable="last:3", steps=100), {"trainable": "last:2", "steps": 900}),
+        (Proxy(trainable="last:3", steps=100), {"trainable": "head"}),
+        (Proxy(trainable="all", steps=100), {"trainable": "last:12", "steps": 900}),
+    ],
+)
+def test_a_smaller_proxy_is_no_larger_one(own: Proxy, asked: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="no larger than the study's own") as told:
+        larger_proxy(own, **asked)  # type: ignore[arg-type]
+    assert f"{own.trainable} (100 steps): give more --steps" in str(told.value)
+
+
+def test_more_layers_with_fewer_steps_are_a_larger_proxy() -> None:
+    assert larger_proxy(Proxy(steps=100), trainable="last:1", steps=10) == Proxy(trainable="last:1", steps=10)
+
+
 def test_the_studys_own_proxy_is_no_larger_one() -> None:
     with pytest.raises(ConfigError, match="the study's own proxy"):
         larger_proxy(Proxy(trainable="last:1", steps=60), trainable="last:1")

@@ -6,6 +6,8 @@ from player import play, toy
 
 from mixtune.audits.changes import changed
 from mixtune.audits.predictions import influence_by_target, signals
+from mixtune.measurement import Drawn
+from mixtune.proposal import FRESH
 from mixtune.pruning import Schedule
 from mixtune.recipe import Mixture, Recipe
 from mixtune.report.looks.audit import Change
@@ -14,6 +16,7 @@ from mixtune.searchers.infdds import InfDDS
 from mixtune.searchers.multidds import MultiDDS
 from mixtune.searchers.tdro import TDROSearch
 from mixtune.space import Space
+from mixtune.trial import Trial
 
 EVEN = Recipe(Mixture.uniform(["s0", "s1", "s2", "s3"]))
 TO_HOME = Recipe(Mixture({"s0": 0.5, "s1": 0.5, "s2": 0.0, "s3": 0.0}))
@@ -47,6 +50,27 @@ def test_a_law_is_fitted_to_enough_runs_and_only_then() -> None:
     effect = signals(study, trials)["law"](EVEN, TO_HOME)
     # The score is the root of the home's weight: from .5 to .707.
     assert effect == pytest.approx(0.207, abs=0.08)
+
+
+def swapped(trial: Trial) -> Trial:
+    """The trial with a receipt that drew s1 where s0 was asked for, and the other way round."""
+    if trial.measurement is None or trial.role not in FRESH:
+        return trial
+    asked = trial.proposal.recipe.mixture
+    drawn = {{"s0": "s1", "s1": "s0"}.get(name, name): weight for name, weight in asked.items()}
+    receipt = {name: Drawn(round(1000 * weight), 0, 0, 0.0) for name, weight in drawn.items()}
+    return replace(trial, measurement=replace(trial.measurement, receipt=receipt))
+
+
+def test_a_law_is_fitted_to_what_the_runs_really_drew() -> None:
+    study = planted_study(4, targets=1)
+    trials = [swapped(trial) for trial in explore(Random(), World(study), 30)]
+    law = signals(study, trials)["law"]
+    rest = dict.fromkeys(EVEN.mixture, 0.1)
+    to_s0, to_s1 = (law(EVEN, Recipe(Mixture({**rest, name: 0.7}))) for name in ("s0", "s1"))
+    assert to_s0 is not None and to_s1 is not None
+    # Scores rise with what was asked of s0, which is what was drawn of s1.
+    assert to_s1 > 0.1 > to_s0
 
 
 def test_a_law_predicts_where_some_runs_have_a_schedule_and_others_none() -> None:

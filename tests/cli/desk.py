@@ -40,11 +40,20 @@ class Desk:
         return self.store
 
     def compare(
-        self, store: Store, comparison: Comparison, trainer: Trainer, *, artifacts: Path, watch: Watch
+        self,
+        store: Store,
+        comparison: Comparison,
+        trainer: Trainer,
+        *,
+        artifacts: Path,
+        watch: Watch,
+        reuse: bool = True,
     ) -> list[StudyRecord]:
         def tuned(member: Member, record: StudyRecord) -> StudyRecord:
             with watch(member, record) as listener:
-                return self.tuner(store, record.study.name, trainer, artifacts=artifacts, listener=listener)
+                return self.tuner(
+                    store, record.study.name, trainer, artifacts=artifacts, listener=listener, reuse=reuse
+                )
 
         return run_members(store, comparison, tuned)
 

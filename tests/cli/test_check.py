@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -269,3 +270,27 @@ def test_check_notes_how_much_an_in_batch_cross_encoder_scores(desk: Desk, tiny:
         "proxy.batch_teacher is a cross-encoder: it scores up to 32 pairs of texts for each new batch, before its trial"
         " can go on"
     ]
+
+
+def test_check_says_that_it_prices_one_search_of_a_comparison(desk: Desk, tiny: str) -> None:
+    part = "compare: {searchers: {tpe: {}, random: {}}, replicates: 3}"
+    file = desk.write(STUDY.replace("search: {algorithm: random}", part))
+    result = desk("check", file)
+    assert result.exit_code == 0, result.output
+    assert "fresh runs: tpe's, one of 6 searches of this comparison" in " ".join(result.output.split())
+    assert json.loads(desk("check", file, "--json").stdout)["searches"] == 6
+
+
+def test_check_of_a_study_speaks_of_no_comparison(desk: Desk, tiny: str) -> None:
+    assert "of this comparison" not in desk("check", tiny).output
+    assert json.loads(desk("check", tiny, "--json").stdout)["searches"] == 1
+
+
+def test_check_promises_no_compute_where_only_seconds_end_the_search(desk: Desk, tiny: str) -> None:
+    timed = re.sub(r"^budget: .*$", "budget: {seconds: 9}", STUDY, flags=re.M)
+    assert timed != STUDY
+    file = desk.write(timed)
+    result = desk("check", file)
+    assert result.exit_code == 0, result.output
+    assert "what 9 s of trials come to" in result.output and "inf" not in result.output.split()
+    assert json.loads(desk("check", file, "--json").stdout)["search_flops"] is None

@@ -136,6 +136,35 @@ def test_a_comparison_cannot_be_given_another_budget(compared: Desk) -> None:
     assert "'duo' is a comparison" in result.output
 
 
+def test_a_comparison_that_is_resumed_fresh_takes_nothing_over(desk: Desk) -> None:
+    desk.tuner.end = (StudyState.STOPPED, "interrupted")
+    desk("compare", desk.write(DUEL))
+    desk.tuner.end = (StudyState.COMPLETE, "")
+    assert desk("resume", "duo", "--fresh").exit_code == 0
+    assert desk.tuner.reused == [True, False, False, False, False]
+
+
+@pytest.mark.parametrize("level", ["nan", "inf", "59", "-3"])
+def test_a_score_to_reach_that_is_none_is_refused_before_anything_runs(desk: Desk, level: str) -> None:
+    result = desk("compare", desk.write(DUEL), f"--reach={level}")
+    assert result.exit_code == 2
+    assert f"{level} is no score to reach" in result.output and "between 0 and 1" in result.output
+    assert desk.tuner.calls == []
+
+
+def test_no_searchers_are_not_taken_for_those_of_the_file(desk: Desk) -> None:
+    result = desk("compare", desk.write(DUEL), "--searchers", "")
+    assert result.exit_code == 2
+    assert "'' names no algorithm" in result.output
+    assert desk.tuner.calls == []
+
+
+def test_too_few_replicates_are_named_with_the_least(desk: Desk) -> None:
+    result = desk("compare", desk.write(DUEL), "--replicates", "-1")
+    assert result.exit_code == 2
+    assert "-1 is too few: give 1 or more" in result.output
+
+
 def test_who_asks_for_the_best_of_a_comparison_is_told_what_it_is(compared: Desk) -> None:
     result = compared("best", "duo")
     assert result.exit_code == 1

@@ -1,7 +1,7 @@
 """fidelity and audit over a study of the analytic world, driven in this process."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from mixtune.cli import Parts, create_app
+from mixtune.errors import ModelError
 from mixtune.proxy import Final, Proxy
 from mixtune.store.base import Store, StudyRecord
 from mixtune.store.memory import MemoryStore
@@ -29,6 +30,7 @@ class Bench:
     store: MemoryStore = field(default_factory=MemoryStore)
     driven: list[str] = field(default_factory=list)
     stops: set[str] = field(default_factory=set)
+    price: Callable[[Study, Path], float] = lambda given, cache: 2000.0 * given.proxy.steps
 
     def add(self, given: Study) -> None:
         self.store.create_study(given)
@@ -59,7 +61,7 @@ class Bench:
             open_store=lambda url, create=False: self.store,  # type: ignore[arg-type, misc]
             trainer=lambda cache: self.trainer,
             tune=self.tune,  # type: ignore[arg-type]
-            price=lambda given, cache: 2000.0 * given.proxy.steps,
+            price=self.price,
             memory=lambda: 10**12,
         )
         return CliRunner().invoke(create_app(), list(words), obj=parts)
@@ -151,12 +153,81 @@ def test_a_look_that_was_cut_off_goes_on(bench: Bench) -> None:
     assert bench.driven == ["toy.audit", "toy.audit"]
 
 
-def test_other_options_are_refused_with_the_way_out(bench: Bench) -> None:
+def test_other_options_are_refused_in_the_words_of_the_command_line(bench: Bench) -> None:
     bench("audit", "toy", "--seeds", "2")
     result = bench("audit", "toy", "--seeds", "3")
     assert result.exit_code == 1
-    assert "toy.audit exists and differs in budget.trials, search.settings.replicates" in result.output
-    assert "mixtune rm toy.audit" in result.output
+    assert "toy.audit exists, asked for otherwise: --seeds was 2, now 3. Ask as before, or remove" in result.output
+    assert "`mixtune rm toy.audit`" in result.output
+
+
+def test_both_lists_of_a_fidelity_are_refused_at_once_with_one_command_that_removes_them(bench: Bench) -> None:
+    bench("fidelity", "toy", "--recipes", "5", "--seeds", "1")
+    words = ("fidelity", "toy", "--recipes", "6", "--seeds", "2", "--trainable", "all", "--steps", "150")
+    result = bench(*words)
+    assert result.exit_code == 1
+    assert "--recipes was 5, now 6; --seeds was 1, now 2;" in result.output
+    assert "--trainable was last:1, now all; --steps was 100, now 150." in result.output
+    assert "`mixtune rm toy.fidelity && mixtune rm toy.fidelity.larger`" in result.output
+    for name in ("toy.fidelity", "toy.fidelity.larger"):
+        assert bench("rm", name).exit_code == 0
+    assert bench(*words).exit_code == 0
+
+
+def test_a_fidelity_of_another_larger_proxy_keeps_the_runs_of_the_own_one(bench: Bench) -> None:
+    bench("fidelity", "toy", "--seeds", "1")
+    result = bench("fidelity", "toy", "--seeds", "1", "--trainable", "all")
+    assert "with `mixtune rm toy.fidelity.larger`" in result.output
+
+
+def extended(bench: Bench) -> None:
+    """Search on `toy` until it recommends another recipe."""
+    bench.store.delete_study("toy")
+    bench.add(study(trials=40, proxy=Proxy(steps=100, batch_size=4), final=Final(steps=100, seeds=1)))
+
+
+def test_looks_into_an_earlier_recommendation_say_so_and_what_to_do(bench: Bench) -> None:
+    bench("audit", "toy", "--seeds", "1")
+    bench("fidelity", "toy", "--seeds", "1")
+    assert "earlier recommendation" not in bench("show", "toy").output
+    extended(bench)
+    looks = as_json(bench("show", "toy", "--json"))["looks"]
+    assert "`mixtune rm toy.audit && mixtune audit toy`" in looks["audit"]["earlier"]  # type: ignore[index]
+    assert (
+        "`mixtune rm toy.fidelity && mixtune rm toy.fidelity.larger && mixtune fidelity toy`"
+        in looks["fidelity"]["earlier"]  # type: ignore[index]
+    )
+    shown = " ".join(bench("show", "toy").output.split())
+    assert "This audit is of an earlier recommendation" in shown
+    assert "This fidelity is of an earlier recommendation" in shown
+
+
+def test_a_look_is_of_the_current_recommendation_again_after_what_was_advised(bench: Bench) -> None:
+    bench("audit", "toy", "--seeds", "1")
+    extended(bench)
+    for words in (("rm", "toy.audit"), ("audit", "toy")):
+        assert bench(*words).exit_code == 0
+    looks = as_json(bench("show", "toy", "--json"))["looks"]
+    assert looks["audit"]["earlier"] is None  # type: ignore[index]
+
+
+def test_a_look_again_after_the_study_was_searched_on_is_refused_with_that_reason(bench: Bench) -> None:
+    bench("audit", "toy", "--seeds", "1")
+    extended(bench)
+    result = bench("audit", "toy", "--seeds", "1")
+    assert result.exit_code == 1
+    assert "study 'toy' was searched on since, and recommends another recipe. Remove what is" in result.output
+
+
+def test_a_larger_proxy_that_is_not_possible_leaves_nothing_behind(bench: Bench) -> None:
+    def refuse(given: Study, cache: Path) -> float:
+        raise ModelError("last:99 is not possible")
+
+    bench.price = refuse
+    result = bench("fidelity", "toy", "--trainable", "last:99")
+    assert result.exit_code == 1 and "last:99 is not possible" in result.output
+    assert "runs of head" not in result.output
+    assert [record.study.name for record in bench.store.studies()] == ["toy"]
 
 
 def test_a_study_that_has_not_finished_is_refused(bench: Bench) -> None:
@@ -178,13 +249,23 @@ def test_a_look_cannot_be_looked_into(bench: Bench) -> None:
     [
         (("--trainable", "tail"), "none of head, last:N, all"),
         (("--learning-rate", "2"), "not between 0 and 1"),
-        (("--recipes", "4"), "greater than or equal to 5"),
+        (("--recipes", "4"), "'--recipes': 4 is less than 5: fewer recipes say nothing of a rank correlation; give 5"),
+        (("--recipes", "65"), "'--recipes': 65 is more than 64: give 5 to 64"),
+        (("--seeds", "0"), "'--seeds': 0 is less than 1: every recipe is run on at least one seed; give 1 to 20"),
+        (("--steps", "0"), "'--steps': 0 is less than 1: a proxy trains for at least one step; give 1 or more"),
+        (("--steps", "ten"), "'--steps': 'ten' is no whole number: give 1 or more"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(bench: Bench, words: tuple[str, ...], said: str) -> None:
     result = bench("fidelity", "toy", *words)
     assert result.exit_code == 2
     assert said in result.output
+
+
+def test_an_audit_of_no_source_is_refused_with_the_least_and_why(bench: Bench) -> None:
+    result = bench("audit", "toy", "--top", "0")
+    assert result.exit_code == 2
+    assert "'--top': 0 is less than 1: an audit changes at least one source; give 1 or more" in result.output
 
 
 def test_the_studys_own_proxy_is_refused_before_anything_runs(bench: Bench) -> None:

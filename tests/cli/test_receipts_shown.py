@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 
+import pytest
 from desk import Desk
 
 from mixtune.cli.reading import spans
@@ -47,8 +48,19 @@ def test_the_receipt_of_one_trial_is_shown_whole(done: Desk) -> None:
 
 def test_a_trial_without_a_receipt_is_refused_with_those_that_have_one(done: Desk) -> None:
     draw(done, 2, alpha=8, beta=2)
-    found = done("trials", "duo", "--receipt", "9")
-    assert found.exit_code == 1 and "trial 9 of study 'duo' has no receipt" in found.stderr and "2" in found.stderr
+    found = done("trials", "duo", "--receipt", "1")
+    assert found.exit_code == 1 and "trial 1 of study 'duo' has no receipt" in found.stderr and "2" in found.stderr
+
+
+def test_a_trial_that_is_not_there_is_refused_with_those_that_are(done: Desk) -> None:
+    found = done("trials", "duo", "--receipt", "999")
+    assert found.exit_code == 1 and "study 'duo' has no trial 999; it has 0-4" in found.stderr
+
+
+@pytest.mark.parametrize("number", ["-1", "abc"])
+def test_what_is_no_number_of_a_trial_is_refused_by_name(done: Desk, number: str) -> None:
+    found = done("trials", "duo", "--receipt", number)
+    assert found.exit_code == 2 and number in found.stderr and "0 or more" in " ".join(found.stderr.split())
 
 
 def test_numbers_in_a_row_are_put_together() -> None:

@@ -18,13 +18,13 @@ def file(tmp_path: Path) -> str:
     return str(place)
 
 
-def keep(desk: Desk, found: Recorded) -> None:
+def keep(desk: Desk, found: Recorded, state: StudyState = StudyState.COMPLETE) -> None:
     """Put a study with its trials into the desk's store."""
     desk.store.create_study(found.study)
     lease = desk.store.acquire(found.study.name, "host 1 2")
     for trial in found.trials:
         desk.store.add_trial(lease, trial)
-    desk.store.update_study(lease, state=StudyState.COMPLETE)
+    desk.store.update_study(lease, state=state)
     desk.store.release(lease)
 
 
@@ -56,6 +56,49 @@ def test_a_study_is_recorded_and_the_file_replays(desk: Desk) -> None:
     assert desk("replay", str(out), *FEW).exit_code == 0
 
 
+def test_a_recording_tells_its_command_without_the_database_and_the_folders(desk: Desk, file: str) -> None:
+    keep(desk, recorded_random(mixtures=24, reruns=2))
+    out = desk.folder / "kept.jsonl.gz"
+    result = desk("replay", "planted", file, "--db", "postgresql://me:secret@host/x", "--record", str(out))
+    assert result.exit_code == 0, result.output
+    assert read_recording(out).command == "made up; mixtune replay made.jsonl.gz planted --record kept.jsonl.gz"
+
+
+@pytest.mark.parametrize("state", [state for state in StudyState if state is not StudyState.COMPLETE])
+def test_a_study_that_has_not_finished_is_refused(desk: Desk, state: StudyState) -> None:
+    keep(desk, recorded_random(mixtures=24, reruns=2), state)
+    result = desk("replay", "planted", *FEW)
+    shown = "stopped" if state is StudyState.RUNNING else state.value  # nobody drives it
+    assert result.exit_code == 1
+    assert f"study 'planted' is {shown}" in result.stderr and "`mixtune resume planted`" in result.stderr
+
+
+def test_a_study_that_is_named_twice_counts_once(desk: Desk, file: str) -> None:
+    """By its name, in a recording, and by another name of the recording's file."""
+    keep(desk, recorded_random(mixtures=24, reruns=2))
+    once, out = desk.folder / "once.jsonl.gz", desk.folder / "again.jsonl.gz"
+    assert desk("replay", "planted", "--record", str(once)).exit_code == 0
+    names = (
+        "planted",
+        str(once),
+        "planted",
+        "once.jsonl.gz",
+        file,
+        f"{desk.folder}/../{desk.folder.name}/made.jsonl.gz",
+    )
+    result = desk("replay", *names, "--record", str(out))
+    assert result.exit_code == 0, result.output
+    (kept,) = read_recording(once).studies
+    assert read_recording(out).studies.count(kept) == 1
+    assert [each.study.name for each in read_recording(out).studies].count("chain") == 1
+
+
+def test_where_no_terminal_is_a_line_tells_each_tenth_of_the_replays(desk: Desk, file: str) -> None:
+    result = desk("replay", file, "--repeats", "11", "--runs", "1", "--searchers", "uniform", "--jobs", "1")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines() == ["replayed 10 of 11", "replayed 11 of 11"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -65,6 +108,7 @@ def test_a_study_is_recorded_and_the_file_replays(desk: Desk) -> None:
         (("FILE", "--searchers", "tdro"), "nothing can be replayed"),
         (("FILE", "--runs", "0"), "--runs 0"),
         (("FILE", "--record", "x.json"), "ends with .jsonl.gz"),
+        (("FILE", "--record", "none/x.jsonl.gz"), "name another file with --record"),
     ],
 )
 def test_mistakes_are_told_with_what_is_allowed(desk: Desk, file: str, words: tuple[str, ...], said: str) -> None:
@@ -99,5 +143,6 @@ def test_a_preference_before_the_best_has_run_says_what_to_do(done: Desk) -> Non
 
 
 def test_an_unknown_preference_is_refused(done: Desk) -> None:
-    result = done("best", "duo", "--prefer", "small")
-    assert result.exit_code == 2 and "sparse" in result.output
+    result = done("best", "duo", "--prefer", "cheapest")
+    assert result.exit_code == 2 and "Value error" not in result.output
+    assert "'cheapest' is no preference; did you mean 'cheap'? known: sparse, proportional, cheap" in result.output

@@ -61,7 +61,13 @@ def test_one_figure_can_be_asked_for(done: Desk) -> None:
         (("duo", "--out", "report.docx"), "'report.docx' does not say which format is meant: end it in .html"),
         (("duo", "--format", "html"), "a report as html is written, not printed: say where with --out report.html"),
         (("duo", "--format", "csv"), "say where with --out report"),
-        (("duo", "--figure", "weigths"), "'duo' has no figure 'weigths'; it has answer, weights,"),
+        (("duo", "--figure", "wieghts"), "'duo' has no figure 'wieghts'; did you mean 'weights'? it has answer,"),
+        (("duo", "--figure", "fidelity"), "'duo' has no numbers for the figure 'fidelity' yet; it has answer,"),
+        (("duo", "--figure", "duels"), "the figure 'duels' is one of a comparison, and 'duo' is a study; it has"),
+        (("duo", "--figure", "answers"), "the figure 'answers' shows several studies"),
+        (("duo", "--png", "report.jpg"), "'report.jpg' is no place for a picture, which is a PNG file"),
+        (("duo", "--format", "md", "--out", "report.html"), "'report.html' ends as html and the format is md"),
+        (("duo", "--format", "csv", "--out", "a.json"), "'a.json' ends as json and the format is csv"),
         (("dou",), "there is no study 'dou'"),
     ],
 )
@@ -69,6 +75,46 @@ def test_a_mistake_is_told_with_what_is_allowed(done: Desk, words: tuple[str, ..
     result = done("report", *words)
     assert result.exit_code == 1
     assert said in result.stderr
+
+
+def test_an_empty_place_is_refused(done: Desk) -> None:
+    result = done("report", "duo", "--out", "")
+    assert result.exit_code == 2
+    assert "it is empty" in result.stderr
+
+
+def test_a_picture_that_cannot_be_written_is_told_of_its_own_option(
+    done: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mixtune.report.page.picture.picture", lambda *_: b"png")
+    (done.folder / "taken.png").mkdir()
+    result = done("report", "duo", "--png", str(done.folder / "taken.png"))
+    assert result.exit_code == 1
+    assert "give another --png" in result.stderr
+
+
+def test_the_json_of_one_figure_is_that_figure(done: Desk) -> None:
+    (found,) = json.loads(done("report", "duo", "--figure", "weights", "--json").stdout)
+    assert list(found) == ["name", "answer", "figures"]
+    assert list(found["figures"]) == ["weights"]
+
+
+def test_a_page_of_one_figure_has_no_empty_section(done: Desk) -> None:
+    out = done.folder / "one.html"
+    assert done("report", "duo", "--figure", "weights", "--out", str(out)).exit_code == 0
+    text = out.read_text()
+    assert 'data-section="provenance"' not in text and 'data-section="reproduce"' in text
+
+
+def test_the_answers_of_several_studies_are_a_figure_of_their_own(done: Desk) -> None:
+    assert done("run", done.write(STUDY.replace("name: duo", "name: other"))).exit_code == 0
+    (found,) = json.loads(done("report", "duo", "other", "--figure", "answers", "--json").stdout)
+    assert [row[0] for row in found["figures"]["answers"]["rows"]] == ["duo", "other"]
+    printed = done("report", "duo", "other", "--figure", "answers").output
+    assert "Gain over proportional sampling, study by study" in printed and "other: " in printed
+    out = done.folder / "both.html"
+    assert done("report", "duo", "other", "--figure", "answers", "--out", str(out)).exit_code == 0
+    assert out.read_text().count("<article") == 1
 
 
 def test_a_picture_is_of_one_study(done: Desk) -> None:

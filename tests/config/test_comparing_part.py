@@ -85,6 +85,25 @@ def test_a_searcher_that_the_command_line_cannot_mean_is_refused(file: Path, nam
         load_comparison(written(file, PART, "budget: {runs: 4}\n"), searchers=name.split(","))
 
 
+def test_a_searcher_that_always_takes_part_is_not_offered(file: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_comparison(written(file, PART, "budget: {runs: 4}\n"), searchers=["zzz"])
+    assert "Allowed are" in str(error.value)
+    assert not {"uniform", "proportional", "expert"} & set(str(error.value).replace(",", "").split())
+
+
+def test_chains_whose_steps_do_not_depend_on_a_length_end_where_the_compute_does(file: Path) -> None:
+    found = load_comparison(written(file, "budget: {runs: 4}\n"), searchers=["doge", "multidds", "tdro", "doremi"])
+    lengths = {label: search.settings.get("length") for label, search in found.comparison.contenders.items()}
+    assert lengths == {"doge": 1_000_000, "multidds": 1_000_000, "tdro": None, "doremi": None}
+
+
+def test_a_length_that_is_given_stays(file: Path) -> None:
+    part = "compare: {searchers: {doge: {length: 70}}}\n"
+    found = load_comparison(written(file, part, "budget: {runs: 4}\n"))
+    assert found.comparison.contenders == {"doge": Search("doge", {"length": 70})}
+
+
 def test_run_says_that_the_file_is_one_to_compare(file: Path) -> None:
     with pytest.raises(ConfigError, match=r"study\.yaml:4: .*mixtune compare"):
         load(written(file, PART, "budget: {runs: 4}\n"))

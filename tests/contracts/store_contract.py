@@ -453,13 +453,38 @@ class StoreContract:
         store.update_study(lease, add=[done])
         assert store.twin("f") == Twin("homes", done, {})
 
-    def test_a_trial_that_failed_or_took_another_over_is_nobodys_twin(self, store: Store, lease: Lease) -> None:
-        taken = replace(finish(make_trial(0)), fingerprint="f", reused="other/3")
-        failed = replace(make_trial(1), state=TrialState.FAILED, error="boom", fingerprint="f")
-        store.update_study(lease, add=[taken, failed])
+    def test_a_trial_that_failed_is_nobodys_twin(self, store: Store, lease: Lease) -> None:
+        failed = replace(make_trial(0), state=TrialState.FAILED, error="boom", fingerprint="f")
+        store.update_study(lease, add=[failed])
         assert store.twin("f") is None
+
+    def test_a_trial_keeps_whose_run_it_took_over(self, store: Store, lease: Lease) -> None:
+        taken = replace(finish(make_trial(0)), fingerprint="f", reused="other/3")
+        store.update_study(lease, add=[taken, make_trial(1)])
         assert store.trials("homes")[0] == taken
         assert [line.reused for line in store.summaries("homes")] == ["other/3", ""]
+
+    def test_a_trial_that_ran_itself_is_found_before_an_older_one_that_took_a_run_over(
+        self, store: Store, lease: Lease
+    ) -> None:
+        store.update_study(lease, add=[replace(finish(make_trial(0)), fingerprint="f", reused="gone/3")])
+        store.create_study(make_study("later"))
+        own = finish(replace(make_trial(0), fingerprint="f"), 0.5)
+        store.update_study(store.acquire("later", process_owner()), add=[own])
+        assert store.twin("f") == Twin("later", own, {})
+
+    def test_a_trial_that_took_a_run_over_is_found_once_the_study_of_that_run_is_gone(
+        self, store: Store, lease: Lease
+    ) -> None:
+        store.update_study(lease, add=[finish(replace(make_trial(0), fingerprint="f"))])
+        store.create_study(make_study("later"))
+        later, taken = store.acquire("later", process_owner()), finish(replace(make_trial(0), fingerprint="f"))
+        taken = replace(taken, reused="homes/0")
+        store.add_trial(later, replace(make_trial(0), fingerprint="f"))
+        store.update_trial(later, taken, SCORES)
+        store.release(lease)
+        store.delete_study("homes")
+        assert store.twin("f") == Twin("later", taken, SCORES)
 
     def test_of_equal_trials_the_oldest_studys_is_found(self, store: Store, lease: Lease) -> None:
         store.create_study(make_study("later"))
@@ -494,6 +519,12 @@ class StoreContract:
             store.study("duel")
         with pytest.raises(StudyNotFound, match="no comparison 'homes'; known: 'duel'"):
             store.comparison("homes")
+
+    def test_a_name_near_that_of_a_comparison_is_answered_with_it(self, store: Store) -> None:
+        store.create_comparison(make_comparison())
+        store.create_study(make_study("duel.one.0"))
+        with pytest.raises(StudyNotFound, match="no study 'duell'; the nearest name is 'duel'"):
+            store.study("duell")
 
     def test_a_comparison_is_replaced_and_keeps_when_it_was_made(self, store: Store) -> None:
         created = store.create_comparison(make_comparison())

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from scipy.special import stdtrit
@@ -46,6 +48,24 @@ def test_searchers_that_real_searches_stand_in_for_are_marked() -> None:
     sheet = next(arena_sheets(arena_of((7.0,), np.array([0.9]), played, {}, GROUNDS)))
     assert [row[0] for row in sheet.rows] == ["a*", "b"]
     assert "what 3 real searches recommended" in " ".join(sheet.lines)
+
+
+def test_searchers_that_real_searches_stand_in_for_do_not_agree_with_themselves() -> None:
+    played = [Played(str(i), np.full((2, 1), 0.1 * i), [0.2 * i], stand_ins=i == 5) for i in range(6)]
+    assert arena_of((7.0,), np.array([1.0]), played, {}, GROUNDS).compared == 5
+
+
+def test_what_was_not_recommended_yet_is_a_dash_and_null() -> None:
+    played = [
+        Played("a", np.array([[np.nan, 0.5], [0.3, 0.7]]), stand_ins=2),
+        Played("b", np.array([[0.1, 0.2], [0.1, 0.2]])),
+    ]
+    arena = arena_of((1.0, 7.0), np.array([0.9]), played, {}, GROUNDS)
+    sheet = next(arena_sheets(arena))
+    assert [row[1] for row in sheet.rows] == ["-", "0.1000"]
+    assert "- where they had recommended nothing yet" in " ".join(sheet.lines)
+    told = json.loads(json.dumps(arena_document(arena), allow_nan=False))
+    assert [each["curve"]["1"] for each in told["searchers"]] == [None, pytest.approx(0.1)]
 
 
 def test_the_document_holds_every_number() -> None:

@@ -132,3 +132,10 @@ def test_members_of_a_replicate_share_preparation_and_baselines(tmp_path: Path) 
     assert [t.role for t in second if t.reused] == [Role.SURVEY, Role.ANCHOR, Role.ANCHOR]
     assert [t.measurement for t in second[:3]] == [t.measurement for t in first[:3]]
     assert [record.state for record in store.studies()] == [StudyState.COMPLETE] * 2
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_fresh_comparison_takes_nothing_over(tmp_path: Path) -> None:
+    store, given = MemoryStore(), comparison(replicates=1, equal=Equal.FLOPS)
+    compare(store, given, AnalyticTrainer(), artifacts=artifacts(tmp_path), watch=unwatched, reuse=False)
+    assert not any(trial.reused for member in given.members() for trial in store.trials(member.study.name))

@@ -53,28 +53,76 @@ def test_what_cannot_be_replayed_is_named_with_the_reason(found: Replayer) -> No
     assert "recorded round" in left_out(without, contestants(["infdds"], RUNS))["infdds"]
 
 
-def test_real_searches_stand_in_where_no_surrogate_knows_what_is_read() -> None:
-    """Repeats take them in turn, each cut off at the compute: a reference is one fresh run, a round is three."""
-    near, far, corner = np.array([0.5, 0.3, 0.1, 0.1]), np.array([0.1, 0.2, 0.2, 0.5]), np.array([0.1, 0.1, 0.7, 0.1])
-    studies = [recorded_random(), recorded_ruled(far, near), recorded_ruled(far, corner), recorded_ruled(far)]
-    found = replayer(studies, 7.0, surfaces=1)
-    assert len(found.searched["tdro"]) == 2  # the third stopped after four fresh runs
-    arena = replay(found, contestants(["tdro", "random"], 7.0), repeats=4, runs=7.0)
-    stood, replayed = sorted(arena.placings, key=lambda each: -each.stand_ins)
-    assert (stood.label, stood.stand_ins, replayed.stand_ins) == ("tdro", 2, 0)
-    said = found.surrogate.scores(0, np.stack([near, corner, far, study().proportional().array(NAMES)]))
-    near_enough = 5e-4  # what is recommended obeys the floor
-    assert said[0] - said[1] > 20 * near_enough
-    assert stood.score.value == pytest.approx((said[0] + said[1]) / 2, abs=near_enough)
-    assert stood.curve[1.0] == pytest.approx(said[3])  # no round yet: proportional sampling
-    assert played(found, Job("tdro", Search("tdro"), range(2), (4.0,), 0))[:, 0] == pytest.approx(
-        [said[2], said[2]], abs=near_enough
+NEAR, FAR, CORNER = np.array([0.5, 0.3, 0.1, 0.1]), np.array([0.1, 0.2, 0.2, 0.5]), np.array([0.1, 0.1, 0.7, 0.1])
+CLOSE = 5e-4
+"""What is recommended obeys the floor, so its score is nearly that of the weights."""
+
+
+@pytest.fixture(scope="module")
+def stood() -> Replayer:
+    """Two searches of tdro of seven fresh runs (a reference is one, a round is three), one of four, one of ten."""
+    ruled = [recorded_ruled(*last) for last in ((FAR, NEAR), (FAR, CORNER), (FAR,), (FAR, CORNER, NEAR))]
+    return replayer([recorded_random(), *ruled], 7.0, surfaces=1)
+
+
+def test_real_searches_stand_in_where_no_surrogate_knows_what_is_read(stood: Replayer) -> None:
+    arena = replay(stood, contestants(["tdro", "random"], 7.0), repeats=4, runs=7.0)
+    first, second = sorted(arena.placings, key=lambda each: -each.stand_ins)
+    assert (first.label, first.stand_ins, second.stand_ins) == ("tdro", 2, 0)
+    said = stood.surrogate.scores(0, np.stack([NEAR, CORNER]))
+    assert said[0] - said[1] > 20 * CLOSE
+    assert first.score.value == pytest.approx(said.mean(), abs=CLOSE)
+
+
+def test_only_real_searches_with_the_compute_of_a_replay_stand_in(stood: Replayer) -> None:
+    assert [len(each.trials) for each in stood.searched["tdro"]] == [3, 3]
+
+
+def test_a_search_that_recommended_nothing_stands_in_for_nobody() -> None:
+    whole = recorded_ruled(FAR)
+    only = replace(whole, trials=tuple(t for t in whole.trials if t.role is Role.REFERENCE))
+    assert replayer([recorded_random(), only], 1.0, surfaces=1).searched == {}
+
+
+def test_of_a_stand_in_all_counts_though_it_cost_a_little_more() -> None:
+    """Seven fresh runs stand in for replays of 6.5: cut off there, the last round would not count."""
+    found = replayer([recorded_random(), recorded_ruled(FAR, NEAR)], 6.5, surfaces=1)
+    (scores,) = played(found, Job("tdro", Search("tdro"), range(1), (4.0, 6.5), 0))
+    assert scores == pytest.approx(found.surrogate.scores(0, np.stack([FAR, NEAR])), abs=CLOSE)
+
+
+def test_a_stand_in_has_no_score_before_it_recommends_something(stood: Replayer) -> None:
+    (scores,) = played(stood, Job("tdro", Search("tdro"), range(1), (1.0, 3.0, 7.0), 0))
+    assert np.isnan(scores).tolist() == [True, True, False]
+
+
+def test_a_replay_that_recommends_nothing_yet_counts_as_proportional(found: Replayer) -> None:
+    (scores,) = played(found, Job("infdds", Search("infdds"), range(1), (1e-6, RUNS), 0))
+    proportional = study().proportional().array(NAMES)[None]
+    assert scores[0] == pytest.approx(found.surrogate.scores(0, proportional)[0])
+
+
+def test_who_is_left_out_is_told_how_much_compute_a_study_needs() -> None:
+    found = replayer([recorded_random(), recorded_ruled(FAR)], 7.0, surfaces=1)
+    assert left_out(found, contestants(["multidds"], 7.0))["multidds"] == (
+        "it reads alignment, checkpoint, which no surrogate knows, "
+        "and no study of it with 6.3 to 7.7 fresh runs was recorded"
     )
+
+
+def test_less_than_a_fresh_run_is_the_last_point_of_its_replay(found: Replayer) -> None:
+    arena = replay(replace(found, runs=0.6), contestants(["random"], 0.6), repeats=2, runs=0.6)
+    assert arena.runs == 0.6 and list(arena.placings[0].curve) == [0.6]
 
 
 def test_an_arena_of_nobody_is_refused(found: Replayer) -> None:
     with pytest.raises(ConfigError, match="nothing can be replayed: tdro: it reads"):
         replay(found, contestants(["tdro"], RUNS), repeats=1, runs=RUNS)
+
+
+def test_replays_of_other_runs_than_was_made_ready_for_are_refused(found: Replayer) -> None:
+    with pytest.raises(ValueError, match="ready for 6: call replayer with 7"):
+        replay(found, contestants(["random"], 7.0), repeats=1, runs=7.0)
 
 
 def test_an_unknown_searcher_is_refused_with_the_nearest() -> None:

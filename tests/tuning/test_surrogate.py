@@ -5,6 +5,7 @@ import pytest
 from surface import BEST, NAMES, SEED_SD, recorded_chain, recorded_random, study, truth
 
 from mixtune.errors import ConfigError
+from mixtune.measurement import Influence
 from mixtune.search import Objective
 from mixtune.space import Space
 from mixtune.store.recording import Recorded
@@ -112,6 +113,17 @@ def test_recorded_influences_and_costs_are_recalled(surrogate: Surrogate) -> Non
     prices = prices_of(surrogate.study, [recorded_random(), chain], rounds)
     assert (prices.step, prices.dev, prices.probe_step) == (10.0, 200.0, 10.0)
     assert prices.look == pytest.approx(100 / (5 * 20))
+
+
+def test_rounds_that_measured_no_influence_leave_nothing_to_recall(surrogate: Surrogate) -> None:
+    chain = recorded_chain()
+    unknown = dict.fromkeys(NAMES, Influence(None, None))
+    trials = [
+        replace(each, measurement=replace(each.measurement, influence=unknown))
+        for each in chain.trials
+        if each.measurement is not None
+    ]
+    assert recalled(surrogate, rounds_of(surrogate.study, [replace(chain, trials=tuple(trials))])) is None
 
 
 def test_a_source_that_no_round_probed_has_what_the_surface_says(surrogate: Surrogate) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.special import stdtrit
 
 from mixtune.comparison import Equal
-from mixtune.report.comparing.entrant import Entrant, Spent
+from mixtune.report.comparing.entrant import Entrant
+from mixtune.report.comparing.evenness import amount
 from mixtune.report.intervals import LEVEL
 from mixtune.study import Study
 
@@ -20,8 +21,9 @@ Path = tuple[tuple[float, float], ...]
 class Curve:
     """Best dev score so far against compute, mean over replicates with its 95 % t interval; four equal lengths.
 
-    It begins where every replicate has a score. low and high equal mean with a single replicate. A chain's and a
-    baseline's is one point: the dev score of its judged runs, at all that it spent; a baseline has spent nothing.
+    It begins where every replicate has a score. low and high equal mean with a single replicate, which has no interval.
+    A chain's and a baseline's is one point: the dev score of its judged runs, at all that it spent; a baseline has
+    spent nothing.
     """
 
     compute: tuple[float, ...] = ()
@@ -29,6 +31,11 @@ class Curve:
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
     replicates: int = 0
+
+    @property
+    def half(self) -> float | None:
+        """Half the interval at the end, None where there is none."""
+        return (self.high[-1] - self.low[-1]) / 2 if self.replicates > 1 else None
 
     def at(self, compute: float) -> float | None:
         """The mean at that much compute, None before the curve begins."""
@@ -45,19 +52,17 @@ class Reach:
     compute: Mapping[str, tuple[float | None, ...]]
 
     def median(self, label: str) -> float | None:
-        """Median over replicates, those that never got there last; None where that is the median."""
-        found = sorted(np.inf if each is None else each for each in self.compute[label])
-        middle = found[len(found) // 2] if found else np.inf
-        return None if middle == np.inf else float(middle)
+        """Median over replicates, those that never got there counted as infinite; None where it is infinite itself.
+
+        Of an even number it is the mean of the middle two, so with exactly half of them there it is None.
+        """
+        found = [np.inf if each is None else each for each in self.compute[label]]
+        middle = float(np.median(found)) if found else np.inf
+        return None if middle == np.inf else middle
 
     def reached(self, label: str) -> int:
         """Replicates that got there."""
         return sum(each is not None for each in self.compute[label])
-
-
-def amount(spent: Spent, equal: Equal) -> float:
-    """What was spent, in the measure that is equal in a comparison."""
-    return {Equal.FLOPS: spent.runs, Equal.TRIALS: float(spent.trials), Equal.SECONDS: spent.seconds}[equal]
 
 
 def paths(study: Study, entrant: Entrant, equal: Equal) -> dict[int, Path]:

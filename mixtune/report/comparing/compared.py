@@ -10,6 +10,8 @@ from mixtune.recipe import Recipe
 from mixtune.report.comparing.anytime import Curve, Reach, curve, final_scores, paths, reach
 from mixtune.report.comparing.duels import Duel, duels
 from mixtune.report.comparing.entrant import Entrant, Showing, Spent
+from mixtune.report.comparing.evenness import evenness_notes, given
+from mixtune.report.comparing.outcome import outcome
 from mixtune.report.comparing.ranking import Ranking, ranking
 from mixtune.report.judged import Judged
 from mixtune.study import Study, StudyState
@@ -39,6 +41,7 @@ class Standing:
     replicate: int
     state: StudyState
     reason: str = ""
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ class Compared:
     """Everything that is told about a comparison.
 
     entrants holds contenders and baselines, the best objective on test first, those without any result last. study
-    stands for what all members have in common; curves and reaches are in the measure `equal`.
+    stands for what all members have in common; curves and reaches are in the measure `equal`. given is how much of that
+    each search was given, None where their budgets differ.
     """
 
     comparison: Comparison
@@ -58,11 +62,19 @@ class Compared:
     curves: Mapping[str, Curve] = field(default_factory=dict)
     reaches: tuple[Reach, ...] = ()
     notes: tuple[str, ...] = ()
+    given: float | None = None
 
     @property
     def equal(self) -> Equal:
-        """What every contender had alike."""
+        """What every contender had alike, if they had (see given): the measure of what they used."""
         return self.comparison.equal
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seed of each replicate."""
+        known = {member.replicate: member.seed for member in self.members}
+        base = self.comparison.base.seed
+        return [known.get(replicate, base + replicate) for replicate in range(self.comparison.replicates)]
 
     @property
     def complete(self) -> bool:
@@ -71,19 +83,8 @@ class Compared:
 
     @property
     def answer(self) -> str:
-        """Who wins, in one sentence: whoever beats all others, else nobody."""
-        metric = f"test {self.study.objective.metric}"
-        known = [label for label, entrant in self.entrants.items() if entrant.showings]
-        if len(known) < 2:
-            return "Nothing to compare yet."
-        first, rivals = known[0], known[1:]
-        won = {(duel.first, duel.second): duel.winner for duel in self.duels}
-        beaten = [each for each in rivals if won.get((first, each), won.get((each, first))) == first]
-        level = [each for each in rivals if each not in beaten]
-        if not level:
-            return f"{first} wins: it beats {_listed(beaten)} on {metric}."
-        also = f"; it beats {_listed(beaten)}" if beaten else ""
-        return f"No winner: {first} is highest on {metric}, but not told apart from {_listed(level)}{also}."
+        """Who wins, in one sentence."""
+        return outcome([each for each in self.entrants.values() if each.showings], self.duels, self.study)
 
 
 def compared(
@@ -103,7 +104,7 @@ def compared(
     order = sorted(found, key=lambda label: -each.value if (each := overall[label]) is not None else float("inf"))
     entrants = {label: found[label] for label in order}
     walked = {label: paths(study, entrant, comparison.equal) for label, entrant in entrants.items()}
-    asked = {f"{level:g}": level for level in levels} or final_scores(walked)
+    asked = {str(level): level for level in levels} or final_scores(walked)
     scores = {
         label: {
             replicate: value.value
@@ -112,16 +113,20 @@ def compared(
         }
         for label, entrant in entrants.items()
     }
+    budgets = [member.study.budget for member in played] or [comparison.base.budget]
+    members = [Standing(p.study.name, p.label, p.replicate, p.state, p.reason, p.study.seed) for p in played]
+    silent = [(p.label, p.replicate) for p in played if p.state is StudyState.COMPLETE and p.recipe is None]
     return Compared(
         comparison=comparison,
         study=study,
-        members=tuple(Standing(p.study.name, p.label, p.replicate, p.state, p.reason) for p in played),
+        members=tuple(members),
         entrants=entrants,
         duels=tuple(duels(study, [each for each in entrants.values() if each.showings])),
         ranking=ranking({label: each for label, each in scores.items() if each}),
         curves={label: curve(each) for label, each in walked.items()},
         reaches=tuple(reach(name, level, walked) for name, level in asked.items()),
-        notes=tuple(notes),
+        notes=(*notes, *evenness_notes(comparison.equal, budgets, list(entrants.values()), silent)),
+        given=given(comparison.equal, budgets),
     )
 
 
@@ -135,10 +140,15 @@ def _entrants(comparison: Comparison, played: Sequence[Played]) -> list[Entrant]
         label: {p.replicate: shown for p in played if p.label == label and (shown := _shown(p)) is not None}
         for label in comparison.contenders
     }
+    over = [member for member in played if member.state is StudyState.COMPLETE]
+    vain = {
+        label: {p.replicate: _whole(p) for p in over if p.label == label and p.replicate not in shown}
+        for label, shown in contenders.items()
+    }
     searches = comparison.contenders.items()
     return [
         *(Entrant(label, None, showings) for label, showings in baselines.items()),
-        *(Entrant(label, search, contenders[label]) for label, search in searches),
+        *(Entrant(label, search, contenders[label], vain[label]) for label, search in searches),
     ]
 
 
@@ -194,7 +204,3 @@ def _plus(study: Study, spent: Spent, trial: Trial) -> Spent:
     seconds = spent.seconds + (cost.seconds if cost else 0.0)
     unit = study.prepared.run_flops
     return Spent(flops, flops / unit if unit > 0 else 0.0, seconds, spent.trials + 1, spent.reused)
-
-
-def _listed(labels: Sequence[str]) -> str:
-    return labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"

@@ -19,6 +19,7 @@ from mixtune.study import Study
 def compared_document(found: Compared) -> dict[str, Json]:
     """Everything of a comparison. Intervals are 95 %, over test queries and replicates."""
     comparison, study = found.comparison, found.study
+    alike = found.given is not None
     budget = {"runs": study.budget.runs, "trials": study.budget.trials, "seconds": study.budget.seconds}
     return {
         "name": comparison.name,
@@ -26,10 +27,10 @@ def compared_document(found: Compared) -> dict[str, Json]:
         "answer": found.answer,
         "metric": study.objective.metric,
         "aggregate": study.objective.aggregate,
-        "equal": comparison.equal.value,
-        "budget": {name: limit for name, limit in budget.items() if limit is not None},
+        "equal": comparison.equal.value if alike else None,
+        "budget": {name: limit for name, limit in budget.items() if limit is not None and alike},
         "replicates": comparison.replicates,
-        "seeds": [comparison.base.seed + replicate for replicate in range(comparison.replicates)],
+        "seeds": list(found.seeds),
         "members": [{**asdict(member), "state": member.state.value} for member in found.members],
         "entrants": {label: _entrant(study, entrant) for label, entrant in found.entrants.items()},
         "pairs": [_duel(each) for each in found.duels],
@@ -61,6 +62,7 @@ def _entrant(study: Study, entrant: Entrant) -> Json:
             }
             for replicate, shown in sorted(entrant.showings.items())
         },
+        "in_vain": {str(replicate): asdict(spent) for replicate, spent in sorted(entrant.vain.items())},
     }
 
 
@@ -104,8 +106,8 @@ def _curve(found: Curve) -> Json:
     return {
         "compute": list(found.compute),
         "dev": list(found.mean),
-        "low": list(found.low),
-        "high": list(found.high),
+        "low": None if found.half is None else list(found.low),
+        "high": None if found.half is None else list(found.high),
         "replicates": found.replicates,
     }
 

@@ -48,11 +48,21 @@ class Showing:
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
-    """A contender, or a baseline (search None), by replicate. A replicate that is not judged yet is not there."""
+    """A contender, or a baseline (search None), by replicate.
+
+    showings lacks replicates that are not judged yet. vain holds what its searches used that are over without anything
+    to show: nothing to recommend, or no complete run of it to judge.
+    """
 
     label: str
     search: Search | None
     showings: Mapping[int, Showing] = field(default_factory=dict)
+    vain: Mapping[int, Spent] = field(default_factory=dict)
+
+    @property
+    def used(self) -> dict[int, Spent]:
+        """What each of its searches used that is over, by replicate."""
+        return dict(sorted({**self.vain, **{each: shown.spent for each, shown in self.showings.items()}}.items()))
 
     def values(self, target: str, metric: str, replicates: Sequence[int]) -> FloatArray:
         """Test values per query, mean over the judging seeds of each replicate, shape (R, Q).

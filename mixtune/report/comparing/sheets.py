@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 
-from mixtune.comparison import Equal
-from mixtune.report.comparing.anytime import Reach, amount
+from mixtune.report.comparing.anytime import Reach
 from mixtune.report.comparing.compared import Compared
 from mixtune.report.comparing.duels import Duel
+from mixtune.report.comparing.evenness import UNIT as UNIT
+from mixtune.report.comparing.evenness import amount
 from mixtune.report.comparing.ranking import FEW
 from mixtune.report.contrast import Contrast
 from mixtune.report.intervals import Interval
 from mixtune.report.sheet import Sheet, number
 from mixtune.study import StudyState
-
-UNIT = {Equal.FLOPS: "fresh runs", Equal.TRIALS: "trials", Equal.SECONDS: "seconds"}
 
 PARTS = (0.25, 0.5, 0.75, 1.0)
 """Shares of the budget at which curves are shown."""
@@ -122,8 +121,8 @@ def curves_sheet(found: Compared) -> Sheet:
     at = [share * most for share in PARTS]
     rows = []
     for label, each in found.curves.items():
-        half = (each.high[-1] - each.low[-1]) / 2 if each.mean else None
-        end = "-" if half is None else f"{each.mean[-1]:.3f}±{half:.3f}".replace("±0.", "±.")
+        half = "" if each.half is None else f"±{each.half:.3f}".replace("±0.", "±.")
+        end = f"{each.mean[-1]:.3f}{half}" if each.mean else "-"
         rows.append((label, *(number(each.at(point)) for point in at), end))
     return Sheet(
         f"Best {found.study.objective.metric} on dev by then, against compute in {UNIT[found.equal]}",
@@ -139,7 +138,7 @@ def reaches_sheet(found: Compared) -> Sheet:
     searches = [label for label, entrant in found.entrants.items() if entrant.search is not None]
     rows = []
     for each in found.reaches:
-        level = f"{each.score:.3f}" if each.name == f"{each.score:g}" else f"{each.name} {each.score:.3f}"
+        level = _level(each.score) if each.name == str(each.score) else f"{each.name} {each.score:.3f}"
         rows.append((level, *(_reached(each, label) for label in searches)))
     return Sheet(
         f"Compute to reach a dev score, in {UNIT[found.equal]}: median over replicates",
@@ -148,6 +147,12 @@ def reaches_sheet(found: Compared) -> Sheet:
         rows=tuple(rows),
         caption="(2/3): only 2 of 3 replicates got there; never: not within the median search's compute",
     )
+
+
+def _level(score: float) -> str:
+    """A score that was asked for, with as many digits as were given."""
+    short = f"{score:.3f}"
+    return short if float(short) == score else str(score)
 
 
 def _reached(found: Reach, label: str) -> str:
@@ -160,9 +165,9 @@ def spent_sheet(found: Compared) -> Sheet:
     """What each contender used, mean over replicates."""
     rows = []
     for label, entrant in found.entrants.items():
-        if entrant.search is None or not entrant.showings:
+        spent, n = list(entrant.used.values()), len(entrant.used)
+        if entrant.search is None or not spent:
             continue
-        spent, n = [showing.spent for showing in entrant.showings.values()], len(entrant.showings)
         runs, seconds = sum(each.runs for each in spent) / n, sum(each.seconds for each in spent) / n
         trials, reused = sum(each.trials for each in spent) / n, sum(each.reused for each in spent)
         rows.append((label, f"{runs:.2f}", f"{trials:.1f}", f"{seconds:.1f}", str(reused)))

@@ -7,8 +7,9 @@ from pydantic import JsonValue as Json
 
 from mixtune.comparison import Comparison, Equal
 from mixtune.errors import ConfigError
+from mixtune.report.comparing.evenness import limit
 from mixtune.report.summary import Record
-from mixtune.search import Search
+from mixtune.search import Budget, Search
 from mixtune.study import Study, StudyState
 
 
@@ -24,7 +25,7 @@ class SideBySide:
 def side_by_side(records: Sequence[Record]) -> SideBySide:
     """Finished studies as a comparison: equal searches are one contender, and equal seeds one replicate.
 
-    What a search was given may differ, which the notes then say: budgets, versions of libraries.
+    What a search was given may differ, which is then noted: versions of libraries here, budgets by `compared`.
 
     Raises:
         ConfigError: fewer than two studies, one is not complete, they differ in more than their search and seed, two
@@ -47,7 +48,7 @@ def side_by_side(records: Sequence[Record]) -> SideBySide:
     _require_pairs(members)
     contenders: dict[str, Search] = {labels[record.study.name]: record.study.search for record in records}
     base = replace(first, name=" ".join(record.study.name for record in records), preparation=None)
-    comparison = Comparison(base, contenders, replicates=len(seeds), equal=Equal.FLOPS)
+    comparison = Comparison(base, contenders, replicates=len(seeds), equal=_equal([r.study.budget for r in records]))
     return SideBySide(comparison, members, tuple(_notes(records)))
 
 
@@ -101,11 +102,11 @@ def _require_pairs(members: Sequence[tuple[str, int, str]]) -> None:
         )
 
 
+def _equal(budgets: Sequence[Budget]) -> Equal:
+    """What limited all of them, compute before trials before seconds; compute where nothing did."""
+    return next((equal for equal in Equal if all(limit(budget, equal) for budget in budgets)), Equal.FLOPS)
+
+
 def _notes(records: Sequence[Record]) -> list[str]:
-    notes = []
-    if len({(r.study.budget.runs, r.study.budget.trials, r.study.budget.seconds) for r in records}) > 1:
-        notes.append("their budgets differ: this is no comparison at equal compute")
     versions = {tuple(sorted((record.versions or {}).items())) for record in records}
-    if len(versions) > 1:
-        notes.append("they ran on different versions of libraries")
-    return notes
+    return ["they ran on different versions of libraries"] if len(versions) > 1 else []

@@ -1,6 +1,6 @@
 """Best dev score against compute."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from mixtune.proposal import CHARGED, Role
 from mixtune.report.figures.base import Figure
 from mixtune.report.figures.canvas import ACCENT, BASELINES, INK, SOFT, canvas
 from mixtune.report.judged import Judged
-from mixtune.report.sheet import SHOWN, Sheet, number
+from mixtune.report.sheet import SHOWN, Sheet, left_out, number
 from mixtune.report.summary import Summary
 from mixtune.trial import Trial, TrialState
 
@@ -82,7 +82,10 @@ def _dev(summary: Summary, judged: Judged) -> float | None:
 
 
 def figure(found: Anytime) -> go.Figure:
-    """A staircase of the best score so far over a cloud of all runs, with the baselines as level lines."""
+    """A staircase of the best score so far over a cloud of all runs, with the baselines as level lines.
+
+    A chain has no staircase: the base model and the recommended recipe are two marks.
+    """
     drawn = canvas(340)
     searched = [row for row in found.rows if row.kind == "search"]
     tuned = [row for row in found.rows if row.kind == "recommended"]
@@ -106,23 +109,19 @@ def figure(found: Anytime) -> go.Figure:
             line={"shape": "hv", "width": 2.5, "color": ACCENT},
             hoverinfo="skip",
         )
-    if tuned:
-        path = [*(base if not searched else []), *tuned]
+        # A rise at the very end would be a bare upright line.
         drawn.add_scatter(
-            x=[row.runs for row in path],
-            y=[row.score for row in path],
-            mode="lines+markers",
-            name="tuned, re-run on judging seeds",
-            line={"dash": "dot", "color": ACCENT, "width": 1.5},
-            marker={
-                "size": [7 if row in base else 12 for row in path],
-                "symbol": "star",
-                "color": ACCENT,
-                "opacity": 1,
-            },
-            text=[row.name for row in path],
-            hovertemplate="%{y:.4f}<extra>%{text}</extra>",
+            x=[end],
+            y=[searched[-1].best],
+            mode="markers",
+            marker={"size": 8, "color": ACCENT},
+            cliponaxis=False,
+            hoverinfo="skip",
+            showlegend=False,
         )
+    else:
+        _mark(drawn, base, "base model", {"size": 9, "symbol": "circle", "color": INK})
+    _mark(drawn, tuned, "tuned, re-run on judging seeds", {"size": 12, "symbol": "star", "color": ACCENT})
     for row in found.rows:
         if row.kind == "baseline" or (row.kind == "base model" and searched):
             colour = BASELINES.get(row.name, INK)
@@ -139,6 +138,21 @@ def figure(found: Anytime) -> go.Figure:
     return drawn
 
 
+def _mark(drawn: go.Figure, rows: Sequence[Step], name: str, marker: Mapping[str, object]) -> None:
+    """A score by itself: whole at the edge of the figure too, and without a line that would read as progress."""
+    if rows:
+        drawn.add_scatter(
+            x=[row.runs for row in rows],
+            y=[row.score for row in rows],
+            mode="markers",
+            name=name,
+            marker=dict(marker),
+            cliponaxis=False,
+            text=[row.name for row in rows],
+            hovertemplate="%{y:.4f}<extra>%{text}</extra>",
+        )
+
+
 def sheet(found: Anytime) -> Sheet:
     """Every run that was better than all before it, and the levels around them."""
     lines: list[tuple[str, ...]] = []
@@ -146,14 +160,13 @@ def sheet(found: Anytime) -> Sheet:
         if row.kind != "search" or row.score >= row.best:
             name = row.name if row.trial is None else f"trial {row.trial}"
             lines.append((name, "" if row.kind == "baseline" else number(row.runs, ".2f"), number(row.score, ".4f")))
-    more = len(lines) - SHOWN
     return Sheet(
         title="Best dev score against compute",
         left=("run",),
         right=("after runs", "score"),
         rows=tuple(lines[:SHOWN]),
         caption=f"dev {found.metric}; compute in fresh full-length runs; trials: only those better than all before",
-        lines=(f"and {more} more (--json has them all)",) if more > 0 else (),
+        lines=left_out(len(lines) - SHOWN, "scores"),
     )
 
 
@@ -162,6 +175,8 @@ ANYTIME = Figure(
     points=points,
     figure=figure,
     sheet=sheet,
-    reading="Staircase, where the search scores full runs: the best dev score seen after so much compute. Star: the "
-    "tuned recipe re-run on seeds of its own; as far as it lies below the staircase, that was the luck of the winner.",
+    reading="Star: the tuned recipe, re-run on seeds of its own, at all the compute that the search took. A search "
+    "that scores full runs has a staircase too, the best dev score seen after so much compute; as far as the star lies "
+    "below it, that was the luck of the winner. A chain of rounds has no such scores: nothing was measured between the "
+    "base model and the star.",
 )

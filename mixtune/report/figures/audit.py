@@ -14,9 +14,10 @@ from mixtune.study import Study
 from mixtune.trial import Trial
 
 LOOKS = {
-    Change.WITHOUT: ("left out", "circle", "var(--p1)"),
-    Change.MORE: ("a tenth more", "diamond", ACCENT),
+    Change.WITHOUT: ("left out", "circle", "var(--p1)", -0.17),
+    Change.MORE: ("a tenth more", "diamond", ACCENT, 0.17),
 }
+"""Words, mark, colour and place about a source's line of each change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,11 @@ class Changed:
     change: str
     effect: float
     half: float | None
+
+    @property
+    def tells(self) -> bool:
+        """Whether the effect's interval is known and holds no zero."""
+        return self.half is not None and abs(self.effect) > self.half
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +64,30 @@ def points(summary: Summary, trials: Sequence[Trial]) -> Changes | None:
 
 
 def figure(found: Changes) -> go.Figure:
-    """Two marks per source: the effect of none of it, and that of more."""
+    """Two marks per source, one above the other: the effect of none of it, and that of more; grey may be noise."""
     names = list(dict.fromkeys(row.source for row in found.rows))[:LINES]
-    drawn = canvas(line_height(len(names), 75))
-    for change, (said, symbol, colour) in LOOKS.items():
-        own = [row for row in found.rows if row.change == change.value and row.source in names]
-        drawn.add_scatter(
-            x=[row.effect for row in own],
-            y=[names.index(row.source) for row in own],
-            mode="markers",
-            name=said,
-            marker={"size": 11, "symbol": symbol, "color": colour},
-            error_x={
-                "type": "data",
-                "array": [row.half or 0.0 for row in own],
-                "color": colour,
-                "thickness": 1.5,
-                "width": 0,
-            },
-            hovertemplate=f"%{{x:+.4f}}<extra>{said}</extra>",
-        )
+    drawn = canvas(line_height(len(names), 75) + 6 * len(names))
+    for change, (said, symbol, own, offset) in LOOKS.items():
+        for tells, colour in ((True, own), (False, MUTED)):
+            rows = [
+                row for row in found.rows if (row.change, row.tells) == (change.value, tells) and row.source in names
+            ]
+            drawn.add_scatter(
+                x=[row.effect for row in rows],
+                y=[names.index(row.source) + offset for row in rows],
+                mode="markers",
+                name=said,
+                showlegend=tells,
+                marker={"size": 11, "symbol": symbol, "color": colour},
+                error_x={
+                    "type": "data",
+                    "array": [row.half or 0.0 for row in rows],
+                    "color": colour,
+                    "thickness": 1.5,
+                    "width": 0,
+                },
+                hovertemplate=f"%{{x:+.4f}}<extra>{said}</extra>",
+            )
     name_axis(drawn, names)
     drawn.update_xaxes(title_text=f"change of dev {found.found.metric}", tickformat="+.3f", nticks=6, zeroline=False)
     drawn.add_vline(x=0, line={"color": MUTED, "width": 1, "dash": "dot"})
@@ -95,6 +105,7 @@ AUDIT = Figure(
     figure=figure,
     sheet=sheet,
     reading="What happened to the dev score when the tuned recipe was trained without a source, or with a tenth of all "
-    "batches more of it, with 95 % intervals over seeds. A source whose circle lies left of the line is missed; one "
-    "whose circle lies right of it does harm.",
+    "batches more of it, with 95 % intervals over seeds. Only a mark whose error bar does not reach the line of no "
+    "change counts; grey ones may be noise (as all are where one seed gives no bars). A source whose coloured circle "
+    "lies left of the line is missed; one whose coloured circle lies right of it does harm.",
 )

@@ -15,6 +15,9 @@ from mixtune.report.sheet import Sheet
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star", "cross")
 """Marks that tell contenders apart beside their colours."""
 
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+"""Lines of the first seven contenders, of the next seven, and so on: their colours are the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -41,13 +44,13 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Best dev score so far at some compute, mean over replicates with its 95 % interval."""
+    """Best dev score so far at some compute, mean over replicates with its 95 % interval, None of a single one."""
 
     searcher: str
     compute: float
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,9 @@ def comparison_figures(found: Compared) -> Iterator[Shown]:
         if (told := each.overall) is not None
     ]
     curves = [
-        Point(label, *at)
+        Point(label, compute, mean, *((low, high) if each.replicates > 1 else (None, None)))
         for label, each in found.curves.items()
-        for at in zip(each.compute, each.mean, each.low, each.high, strict=True)
+        for compute, mean, low, high in zip(each.compute, each.mean, each.low, each.high, strict=True)
     ]
     metric = f"{study.objective.metric}, {study.objective.aggregate}"
     if pairs:
@@ -99,8 +102,9 @@ def comparison_figures(found: Compared) -> Iterator[Shown]:
     if curves:
         unit = UNIT[found.equal]
         reading = (
-            "Best dev score so far, mean over replicates; band: its 95 % interval. A chain of rounds has a score at "
-            "its end only, and a baseline takes none of the search's compute: both are single marks."
+            "Best dev score so far, mean over replicates; the mark is the end of a search. Band, and the upright line "
+            "through a mark: the mean's 95 % interval, which a single replicate has not. A chain of rounds has a score "
+            "at its end only, and a baseline takes none of the search's compute: both are single marks."
         )
         yield _shown("curves", curves_sheet(found), curves, reading, lambda: _curves(curves, metric, unit))
     ranked = found.ranking
@@ -152,35 +156,64 @@ def _results(rows: Sequence[Result], metric: str) -> go.Figure:
 
 
 def _curves(rows: Sequence[Point], metric: str, unit: str) -> go.Figure:
-    drawn = canvas(380)
+    drawn = canvas(380, legend={"itemsizing": "constant"})
     for place, name in enumerate(dict.fromkeys(row.searcher for row in rows)):
         own = [row for row in rows if row.searcher == name]
-        colour = SOURCES[place] if place < len(SOURCES) else REST
-        if len(own) > 1:
+        again, turn = divmod(place, len(SOURCES))
+        colour = SOURCES[turn]
+        compute = [row.compute for row in own]
+        spread = [(row.low, row.high) for row in own if row.low is not None and row.high is not None]
+        known = len(spread) == len(own)
+        if known and len(own) > 1:
+            low, high = zip(*spread, strict=True)
+            upper, lower = _stairs(compute, high), _stairs(compute, low)[::-1]
             drawn.add_scatter(
-                x=[row.compute for row in (*own, *own[::-1])],
-                y=[*(row.high for row in own), *(row.low for row in own[::-1])],
+                x=[x for x, _ in (*upper, *lower)],
+                y=[y for _, y in (*upper, *lower)],
                 fill="toself",
                 fillcolor=colour,
                 opacity=0.15,
                 mode="none",
-                line={"shape": "hv"},
                 hoverinfo="skip",
                 showlegend=False,
             )
+        before, end = [0.0] * (len(own) - 1), own[-1]
         drawn.add_scatter(
-            x=[row.compute for row in own],
+            x=compute,
             y=[row.mean for row in own],
-            mode="lines" if len(own) > 1 else "markers",
+            mode="lines+markers" if len(own) > 1 else "markers",
             name=plain(name),
-            line={"shape": "hv", "width": 2.5, "color": colour},
-            marker={"size": 11, "symbol": SYMBOLS[place % len(SYMBOLS)], "color": colour},
+            line={"shape": "hv", "width": 2.5, "color": colour, "dash": DASHES[again % len(DASHES)]},
+            marker={
+                "size": [*before, 11.0],
+                "symbol": SYMBOLS[(turn + again) % len(SYMBOLS)],
+                "color": colour,
+                "opacity": 1,
+            },
+            error_y={
+                "type": "data",
+                "array": [*before, end.high - end.mean],
+                "arrayminus": [*before, end.mean - end.low],
+                "color": colour,
+                "thickness": 1.5,
+                "width": 0,
+            }
+            if end.low is not None and end.high is not None
+            else None,
             cliponaxis=False,
             hovertemplate="%{y:.4f} after %{x:.2f}",
         )
     drawn.update_xaxes(title_text=f"compute, in {unit}", rangemode="tozero", zeroline=False)
     drawn.update_yaxes(title_text=f"best dev {metric}", nticks=6, zeroline=False)
     return drawn
+
+
+def _stairs(compute: Sequence[float], levels: Sequence[float]) -> list[tuple[float, float]]:
+    """Corners of steps from left to right: each level holds until the next one begins."""
+    found = [(compute[0], levels[0])]
+    for x, before, level in zip(compute[1:], levels, levels[1:], strict=False):
+        found += [(x, before), (x, level)]
+    return found
 
 
 def _ranks(rows: Sequence[Rank], critical: float | None) -> go.Figure:

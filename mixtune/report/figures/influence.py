@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from mixtune.report.figures.base import Figure
 from mixtune.report.figures.canvas import LINES, MUTED, canvas, line_height, name_axis
 from mixtune.report.panels.influences import FORMS, UNITS, Standing, standings_sheet
-from mixtune.report.sheet import Sheet
+from mixtune.report.sheet import Sheet, both_ends
 from mixtune.report.summary import Summary
 from mixtune.trial import Trial
 
@@ -51,12 +51,17 @@ def points(summary: Summary, trials: Sequence[Trial]) -> Influences | None:
 
 
 def figure(found: Influences) -> go.Figure:
-    """A dot with two standard errors on both sides per source, beside the line of no effect."""
-    rows = [row for row in found.rows if row.influence is not None][:LINES]
-    drawn = canvas(line_height(len(rows), 80), showlegend=False)
+    """A dot with two standard errors on both sides per source, beside the line of no effect.
+
+    Of many sources those in the middle are left out; a line says how many.
+    """
+    first, last, between = both_ends([row for row in found.rows if row.influence is not None], LINES)
+    rows = [*first, *last]
+    names = [row.arm for row in first] + ([f"… {between} left out …"] if between else []) + [row.arm for row in last]
+    drawn = canvas(line_height(len(names), 80), showlegend=False)
     drawn.add_scatter(
         x=[row.influence for row in rows],
-        y=list(range(len(rows))),
+        y=[*range(len(first)), *range(len(names) - len(last), len(names))],
         mode="markers",
         marker={
             "size": 10,
@@ -72,7 +77,7 @@ def figure(found: Influences) -> go.Figure:
         text=[f"{row.probes} probes, weight {row.weight:.3f}" for row in rows],
         hovertemplate="%{x:.3f}<extra>%{text}</extra>",
     )
-    name_axis(drawn, [row.arm for row in rows])
+    name_axis(drawn, names)
     drawn.update_xaxes(
         title_text="influence, ± 2 standard errors",
         tickformat="+.1%" if "%" in FORMS[found.measure] else "+.1f",

@@ -10,7 +10,7 @@ from mixtune.proposal import Role
 from mixtune.report.figures.base import Figure
 from mixtune.report.figures.canvas import DIVERGING, LINES, SEQUENCE, canvas, line_height, name_axis, plain
 from mixtune.report.looks.matrix import matrix_sheets
-from mixtune.report.sheet import Sheet, cut, number
+from mixtune.report.sheet import Sheet, both_ends, cut, number
 from mixtune.report.summary import Summary
 from mixtune.trial import Trial, TrialState
 
@@ -31,7 +31,7 @@ UNITS = {
 FORMS = {"measured": "+.4f", "influence": "+.2%", "alignment": "+.3f", "neighbours": ".1%"}
 
 COLUMNS = 6
-"""Targets that a terminal shows a column of."""
+"""Targets that a table shows a column of, and a figure numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,28 +148,48 @@ def _neighbours(summary: Summary, trials: Sequence[Trial]) -> tuple[Entry, ...]:
 
 
 def figure(found: Matrix) -> go.Figure:
-    """A heat map with its numbers; blue helps, orange hurts, white is nothing."""
-    sources, targets, values = found.sources[:LINES], found.targets, found.values
-    table = [[values.get((source, target)) for target in targets] for source in sources]
+    """A heat map with its numbers, with a colour bar where there is no room for them.
+
+    Blue helps, orange hurts, white is nothing. Of many sources those in the middle are left out; an empty line says how
+    many.
+    """
+    targets, values, form = found.targets, found.values, FORMS[found.kind]
+    few = len(targets) <= COLUMNS
+    first, last, between = both_ends(found.sources, LINES)
+    gap = [f"… {between} left out …"] if between else []
+    table = [[values.get((source, target)) for target in targets] for source in (*first, *last)]
+    told = [[number(value, form) for value in line] for line in table]
+    table[len(first) : len(first)] = [[None] * len(targets) for _ in gap]
+    told[len(first) : len(first)] = [[""] * len(targets) for _ in gap]
+    names = [*first, *gap, *last]
     most = max(abs(row.value) for row in found.rows) or 1.0
     signed = found.kind != "neighbours"
-    drawn = canvas(line_height(len(sources), 90))
+    drawn = canvas(line_height(len(names), 90 if few else 140))
     drawn.add_heatmap(
         z=table,
         x=list(range(len(targets))),
-        y=list(range(len(sources))),
+        y=list(range(len(names))),
         zmin=-most if signed else 0.0,
         zmax=most,
         colorscale=DIVERGING if signed else SEQUENCE,
-        showscale=False,
+        showscale=not few,
+        colorbar={
+            "orientation": "h",
+            "y": 0,
+            "yanchor": "top",
+            "thickness": 12,
+            "outlinewidth": 0,
+            "nticks": 5,
+            "tickformat": form,
+        },
         xgap=2,
         ygap=2,
         hoverongaps=False,
-        text=[[number(value, FORMS[found.kind]) for value in line] for line in table],
-        texttemplate="%{text}" if len(targets) <= COLUMNS else None,
+        text=told,
+        texttemplate="%{text}" if few else None,
         hovertemplate="%{text}<extra></extra>",
     )
-    name_axis(drawn, sources)
+    name_axis(drawn, names)
     drawn.update_xaxes(
         tickmode="array",
         tickvals=list(range(len(targets))),
@@ -194,7 +214,7 @@ def sheet(found: Matrix) -> Sheet:
         known = [value for value in own if value is not None]
         told = own if few else [min(known), float(np.mean(known)), max(known)]
         lines.append((source, *(number(value, form) for value in told)))
-    rows, more = cut(lines)
+    rows, more = cut(lines, "sources", ends=True)
     return Sheet(
         title=TITLES[found.kind],
         left=("source",),

@@ -7,13 +7,16 @@ import plotly.graph_objects as go
 
 from mixtune.proposal import Role
 from mixtune.report.figures.base import Figure
-from mixtune.report.figures.canvas import INK, REST, SOURCES, canvas, plain
+from mixtune.report.figures.canvas import INK, PAPER, REST, SOURCES, canvas, plain
 from mixtune.report.sheet import Sheet, cut, number
 from mixtune.report.summary import Summary
 from mixtune.trial import Trial, TrialState
 
 LABELLED = 0.05
-"""Least share at the end that is labelled in the figure."""
+"""Least share, at its largest, of a band that is labelled in the figure."""
+
+TICKS = 8
+"""Rounds that the axis names at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,10 @@ def points(summary: Summary, trials: Sequence[Trial]) -> Rounds | None:
 
 
 def figure(found: Rounds) -> go.Figure:
-    """Stacked areas, the heaviest source at the bottom; sources without a colour of their own are put together."""
+    """Stacked areas, the heaviest source at the bottom; sources without a colour of their own are put together.
+
+    A band is named at the right, and one that has nearly vanished by then in the round in which it was largest.
+    """
     named = found.sources[: len(SOURCES)] if len(found.sources) > len(SOURCES) + 1 else found.sources
     others = found.sources[len(named) :]
     bands = [(name, found.of(name), colour) for name, colour in zip(named, (*SOURCES, REST), strict=False)]
@@ -67,7 +73,8 @@ def figure(found: Rounds) -> go.Figure:
         columns = zip(*(found.of(name) for name in others), strict=True)
         bands.append((f"{len(others)} others", [sum(column) for column in columns], REST))
     drawn = canvas(360, showlegend=False, margin={"l": 8, "r": 118, "t": 8, "b": 8})
-    below, last = 0.0, len(bands[0][1]) - 1
+    last = len(bands[0][1]) - 1
+    below = [0.0] * (last + 1)
     for name, weights, colour in bands:
         drawn.add_scatter(
             x=list(range(len(weights))),
@@ -79,18 +86,24 @@ def figure(found: Rounds) -> go.Figure:
             name=plain(name),
             hovertemplate="%{y:.3f} in round %{x}",
         )
-        if weights[-1] >= LABELLED:
+        at = last if weights[-1] >= LABELLED else weights.index(max(weights))
+        if weights[at] >= LABELLED:
             drawn.add_annotation(
-                x=last,
-                y=below + weights[-1] / 2,
+                x=at,
+                y=below[at] + weights[at] / 2,
                 text=plain(name, 16),
-                xanchor="left",
-                xshift=4,
+                xanchor="left" if at in (0, last) else "center",
+                xshift=4 if at in (0, last) else 0,
                 showarrow=False,
                 font={"size": 12, "color": INK},
+                bgcolor=PAPER if at != last else None,
+                borderpad=1,
+                opacity=0.85 if at != last else 1,
             )
-        below += weights[-1]
-    drawn.update_xaxes(title_text="round", range=[0, last], showgrid=False, zeroline=False, nticks=8)
+        below = [low + weight for low, weight in zip(below, weights, strict=True)]
+    drawn.update_xaxes(
+        title_text="round", range=[0, last], showgrid=False, zeroline=False, tick0=0, dtick=-(-last // TICKS)
+    )
     drawn.update_yaxes(range=[0, 1], tickformat=".0%", showgrid=False, zeroline=False, title_text="share of batches")
     return drawn
 
@@ -99,7 +112,7 @@ def sheet(found: Rounds) -> Sheet:
     """First, middle and last round, heaviest source of the last first."""
     count = max(row.round for row in found.rows) + 1
     shown = sorted({0, count // 2, count - 1})
-    rows, more = cut([(name, *(number(found.of(name)[index]) for index in shown)) for name in found.sources])
+    rows, more = cut([(name, *(number(found.of(name)[index]) for index in shown)) for name in found.sources], "sources")
     return Sheet(
         title="How the weights moved, round by round",
         left=("source",),
@@ -115,6 +128,6 @@ ROUNDS = Figure(
     points=points,
     figure=figure,
     sheet=sheet,
-    reading="Height of a band: the share of batches that a round took from the source. Bands that stop changing "
-    "say that the search has settled.",
+    reading="Height of a band: the share of batches that a round took from the source, named at the end, or where it "
+    "was largest if it has nearly vanished since. Bands that stop changing say that the search has settled.",
 )

@@ -97,7 +97,7 @@ def sheet(found: Scores) -> Sheet:
     recipes = tuple(dict.fromkeys(row.recipe for row in found.rows))
     cells = {(row.target, row.recipe): f"{row.value:.3f}±{(row.high - row.low) / 2:.3f}" for row in found.rows}
     targets = dict.fromkeys(row.target for row in found.rows)
-    rows, more = cut([(name, *(cells.get((name, recipe), "-") for recipe in recipes)) for name in targets])
+    rows, more = cut([(name, *(cells.get((name, recipe), "-") for recipe in recipes)) for name in targets], "targets")
     return Sheet(
         title=f"Test {found.metric} per target",
         left=("target",),

@@ -13,6 +13,9 @@ from mixtune.report.sheet import SHOWN, Sheet, number
 from mixtune.report.summary import Summary
 from mixtune.trial import Trial
 
+HALF = 12
+"""Characters of a line at a corner."""
+
 
 @dataclass(frozen=True, slots=True)
 class Corner:
@@ -101,7 +104,7 @@ def figure(found: Triangle) -> go.Figure:
                 hovertemplate="%{a:.2f} / %{b:.2f} / %{c:.2f}",
             )
     axis = {"gridcolor": GRID, "linecolor": MUTED, "tickformat": ".0%", "nticks": 5, "tickfont": {"size": 11}}
-    a, b, c = (plain(name, 13) for name in found.sources)
+    a, b, c = (corner(name) for name in found.sources)
     drawn.update_layout(
         ternary={
             "bgcolor": "rgba(0,0,0,0)",
@@ -109,9 +112,18 @@ def figure(found: Triangle) -> go.Figure:
             "baxis": {**axis, "title": {"text": b, "font": {"size": 12}}},
             "caxis": {**axis, "title": {"text": c, "font": {"size": 12}}},
         },
-        margin={"l": 48, "r": 48, "t": 36, "b": 90},
+        margin={"l": 60, "r": 60, "t": 48, "b": 100},
     )
     return drawn
+
+
+def corner(name: str) -> str:
+    """A source's name for a corner, in two lines where it is long: a telephone leaves a corner some 13 characters."""
+    if len(name) <= HALF:
+        return plain(name)
+    breaks = [place + 1 for place, sign in enumerate(name) if sign in "-_. /" and place < HALF]
+    at = breaks[-1] if breaks else HALF
+    return f"{plain(name[:at])}<br>{plain(name[at:], HALF)}"
 
 
 def sheet(found: Triangle) -> Sheet:

@@ -101,7 +101,8 @@ def sheet(found: Choices) -> Sheet:
         [
             (option, f"{value:g}", str(len(scores)), number(float(np.mean(scores)), ".4f"), number(max(scores), ".4f"))
             for (option, value), scores in found.tried.items()
-        ]
+        ],
+        "choices",
     )
     return Sheet(
         title="Pruning and other choices against score",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from mixtune.report.epochs import epochs_caption
 from mixtune.report.figures.base import Figure
 from mixtune.report.figures.canvas import (
     ACCENT,
@@ -17,9 +18,13 @@ from mixtune.report.figures.canvas import (
     line_height,
     name_axis,
 )
+from mixtune.report.options import recipe_lines
 from mixtune.report.sheet import Sheet, cut, number
 from mixtune.report.summary import Summary
 from mixtune.trial import Trial
+
+SHAPES = {**MARKS, "uniform": "circle"}
+"""Marks on a bar: filled ones, which a rim in the colour of the paper sets off from the bar and from its whisker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,8 @@ class Weight:
     """A source's share of batches in the tuned recipe and in the baselines, with its rows and passes over them.
 
     low and high are the least and the most of it among recipes within noise of the best, None where that is unknown;
-    an expert weight is None where the study gives none. epochs are those of the final training.
+    an expert weight is None where the study gives none. epochs are those of the final training, kept is the share of
+    the source's pairs that the recipe keeps.
     """
 
     source: str
@@ -39,14 +45,16 @@ class Weight:
     high: float | None
     rows: int
     epochs: float
+    kept: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """All sources, heaviest first; steps are those of the final training."""
+    """All sources, heaviest first; caption explains epochs, said tells of the recipe's other pruning and batching."""
 
-    steps: int
+    caption: str
     rows: tuple[Weight, ...]
+    said: tuple[str, ...] = ()
 
 
 def points(summary: Summary, trials: Sequence[Trial]) -> Weights | None:
@@ -58,7 +66,7 @@ def points(summary: Summary, trials: Sequence[Trial]) -> Weights | None:
     proportional, expert = study.proportional(), study.expert()
     order = sorted(study.names, key=lambda name: (-best.recipe.mixture.get(name, 0.0), name))
     return Weights(
-        study.final.steps,
+        epochs_caption(study, best.recipe),
         tuple(
             Weight(
                 name,
@@ -70,9 +78,11 @@ def points(summary: Summary, trials: Sequence[Trial]) -> Weights | None:
                 near[name][1] if name in near else None,
                 study.rows[name],
                 best.epochs[name],
+                best.recipe.pruning.share(name),
             )
             for name in order
         ),
+        tuple(recipe_lines(best.recipe)),
     )
 
 
@@ -120,10 +130,10 @@ def figure(found: Weights) -> go.Figure:
                 mode="markers",
                 name=name,
                 marker={
-                    "symbol": MARKS[name],
-                    "size": 10,
+                    "symbol": SHAPES[name],
+                    "size": 12,
                     "color": BASELINES[name],
-                    "line": {"color": BASELINES[name] if "open" in MARKS[name] else PAPER, "width": 1.5},
+                    "line": {"color": PAPER, "width": 2},
                 },
                 hovertemplate=f"%{{x:.3f}}<extra>{name}</extra>",
             )
@@ -136,6 +146,7 @@ def sheet(found: Weights) -> Sheet:
     """One line per source, heaviest first."""
     expert = any(row.expert is not None for row in found.rows)
     near = any(row.low is not None for row in found.rows)
+    pruned = any(row.kept < 1 for row in found.rows)
     rows, more = cut(
         [
             (
@@ -145,10 +156,12 @@ def sheet(found: Weights) -> Sheet:
                 number(row.proportional),
                 number(row.uniform),
                 *((number(row.expert),) if expert else ()),
+                *((f"{row.kept:.0%}",) if pruned else ()),
                 f"{row.epochs:.1f}",
             )
             for row in found.rows
-        ]
+        ],
+        "sources",
     )
     return Sheet(
         title="How much of each source",
@@ -159,11 +172,13 @@ def sheet(found: Weights) -> Sheet:
             "proportional",
             "uniform",
             *(("expert",) if expert else ()),
+            *(("kept",) if pruned else ()),
             "epochs",
         ),
         rows=rows,
-        caption=f"weights are shares of batches; epochs: passes in a final training of {found.steps:,} steps",
-        lines=more,
+        caption="weights are shares of batches; "
+        f"{'kept: the share of its pairs that the recipe keeps; ' if pruned else ''}{found.caption}",
+        lines=(*more, *found.said),
     )
 
 

@@ -143,7 +143,8 @@ def audit_sheets(study: Study, found: Audit) -> Iterator[Sheet]:
                 *_cells(found.sources[name].effects.get(Change.MORE), first),
             )
             for name in order
-        ]
+        ],
+        "sources",
     )
     yield Sheet(
         title="Signal audit: each source taken out, and 10 % of the batches added to it",
@@ -151,8 +152,8 @@ def audit_sheets(study: Study, found: Audit) -> Iterator[Sheet]:
         right=("weight", "without it", "predicted", "+10 %", "predicted"),
         rows=rows,
         caption=(
-            f"change of {found.metric} on dev (the recipe: {found.level:.4f}), each{told_half(_any(found))} (95 %, "
-            f"{found.seeds} seed{'' if found.seeds == 1 else 's'}); predicted: {SAID.get(first, 'by nothing')}"
+            f"change of {found.metric} on dev (the recipe: {found.level:.4f}), {_noise(found)}; predicted: "
+            f"{SAID.get(first, 'by nothing')}"
         ),
         lines=(*more, *_lines(found, order)),
     )
@@ -170,7 +171,8 @@ def audit_sheets(study: Study, found: Audit) -> Iterator[Sheet]:
                 )
                 for name, effect in without.items()
                 if effect is not None
-            ]
+            ],
+            "sources",
         )
         yield Sheet(
             title="Leaving one source out, by target",
@@ -224,9 +226,13 @@ def _cells(effect: Effect | None, signal: str) -> tuple[str, str]:
     return f"{number(effect.overall.value, DELTA)}{mark}", number(effect.predicted.get(signal), "+.2g")
 
 
-def _any(found: Audit) -> Delta | None:
-    """The difference of any change: the noise of all is one."""
-    return next((effect.overall for each in found.sources.values() for effect in each.effects.values()), None)
+def _noise(found: Audit) -> str:
+    """How sure each change is. The noise of all of them is one, so any tells it."""
+    some = next((effect.overall for each in found.sources.values() for effect in each.effects.values()), None)
+    half = told_half(some)
+    if half:
+        return f"each{half} (95 %, {found.seeds} seeds)"
+    return "one seed: no interval" if found.seeds == 1 else f"{found.seeds} seeds, no interval"
 
 
 def _lines(found: Audit, order: Sequence[str]) -> Iterator[str]:

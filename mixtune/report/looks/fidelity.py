@@ -24,9 +24,9 @@ class Trust(StrEnum):
     YES = "yes"
     """The whole interval lies at TRUSTED or above."""
     NO = "no"
-    """The correlation lies below TRUSTED."""
+    """The whole interval lies below TRUSTED."""
     CANNOT_TELL = "cannot tell"
-    """It lies above, but its interval reaches below; or there are too few recipes for a correlation."""
+    """The interval reaches to both sides of TRUSTED; or there are too few recipes for a correlation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,14 @@ class Fidelity:
         found = self.overall.correlation
         if found is None:
             return Trust.CANNOT_TELL
-        if found.value < TRUSTED:
+        if found.high < TRUSTED:
             return Trust.NO
         return Trust.YES if found.low >= TRUSTED else Trust.CANNOT_TELL
+
+    @property
+    def warned(self) -> bool:
+        """Whether the correlation itself lies below TRUSTED, however far its interval reaches."""
+        return self.overall.correlation is not None and self.overall.correlation.value < TRUSTED
 
     @property
     def sentence(self) -> str:
@@ -102,8 +107,13 @@ class Fidelity:
             return f"{self.own} ranks recipes as {self.larger} does: {said}."
         if self.trust is Trust.NO:
             return (
-                f"Warning: {self.own} does not rank recipes as {self.larger} does: {said}, below {TRUSTED}. Search "
-                f"with the larger proxy, or take the recommendation for no more than the proxy's."
+                f"Warning: {self.own} does not rank recipes as {self.larger} does: {said}, all of it below {TRUSTED}. "
+                f"Search with the larger proxy, or take the recommendation for no more than the proxy's."
+            )
+        if self.warned:
+            return (
+                f"Warning: {self.own} may not rank recipes as {self.larger} does: {said}. That is below {TRUSTED}, but "
+                f"the interval reaches above it, so it cannot be told for sure; more --recipes narrow it."
             )
         return (
             f"Cannot tell for sure whether {self.own} ranks recipes as {self.larger} does: {said}, which reaches below "
@@ -215,7 +225,7 @@ def fidelity_document(found: Fidelity) -> dict[str, Json]:
         "recipes": found.recipes,
         "seeds": found.seeds,
         "trust": found.trust.value,
-        "warning": found.trust is Trust.NO,
+        "warning": found.warned,
         "sentence": found.sentence,
         "overall": _document(found.overall),
         "targets": {name: _document(each) for name, each in found.targets.items()},

@@ -111,7 +111,7 @@ def matrix_sheets(study: Study, found: Matrix) -> Iterator[Sheet]:
     else:
         rows = [(source, *_extremes(found.cells[source], overall(source))) for source in order]
         heads = ["all", "lowest", "highest"]
-    shown, more = cut(rows)
+    shown, more = cut(rows, "sources", ends=True)
     seeds = f"{found.seeds} seed{'' if found.seeds == 1 else 's'}"
     yield Sheet(
         title=f"Source x target: {found.metric} on dev after one source alone, minus the base model's",
@@ -128,7 +128,7 @@ def matrix_sheets(study: Study, found: Matrix) -> Iterator[Sheet]:
             (source, *(number(found.cells[source][name].proportional.value, DELTA) for name in targets))
             for source in order
         ]
-        shown, more = cut(rows)
+        shown, more = cut(rows, "sources", ends=True)
         levels = ", ".join(f"{name} {value:.4f}" for name, value in found.proportional.items())
         yield Sheet(
             title="The same minus proportional sampling",

@@ -98,15 +98,16 @@ def _study(told: Story, place: str, drawn: dict[str, str]) -> str:
     figures = "".join(_figure(shown, place, drawn) for shown in told.figures)
     panels = "".join(f'<section class="card">{_sheet(sheet)}</section>' for sheet in told.panels)
     sheets = "".join(_sheet(sheet) for sheet in told.provenance)
+    provenance = sheets and f'<section class="card wide" data-section="provenance">{sheets}</section>'
+    file = f"<details open><summary>{escape(told.name)}.yaml</summary><pre>{escape(told.file)}</pre></details>"
     commands = escape("\n".join(told.commands))
     return (
         f'<article id="{place}"><header class="top"><p class="kicker">mixtune report</p><h1>{escape(told.name)}</h1>'
         f'<p class="answer {told.mark}">{escape(told.answers[0])}</p><div class="others">{others}</div>'
-        f'<dl class="tiles">{tiles}</dl></header>'
-        f'<div class="grid">{figures}{panels}'
-        f'<section class="card wide" data-section="provenance">{sheets}</section>'
+        f"{tiles and f'<dl class=tiles>{tiles}</dl>'}</header>"
+        f'<div class="grid">{figures}{panels}{provenance}'
         f'<section class="card wide" data-section="reproduce"><h3>How to reproduce</h3><pre>{commands}</pre>'
-        f"<details open><summary>{escape(told.name)}.yaml</summary><pre>{escape(told.file)}</pre></details>"
+        f"{file if told.file else ''}"
         "</section></div></article>"
     )
 

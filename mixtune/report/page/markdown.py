@@ -14,12 +14,13 @@ def markdown(stories: Sequence[Story]) -> str:
 def _study(told: Story) -> Iterator[str]:
     yield from (f"# {_text(told.name)}", "")
     yield from (f"**{_text(told.answers[0])}**", "")
-    yield from (f"{_text(line)}" for line in told.answers[1:])
-    yield ""
+    if told.answers[1:]:
+        yield from (*(f"- {_text(line)}" for line in told.answers[1:]), "")
     for sheet in told.sheets:
         yield from _sheet(sheet)
     yield from ("## How to reproduce", "", "```bash", *told.commands, "```", "")
-    yield from (f"where {_text(told.name)}.yaml is", "", "```yaml", *told.file.splitlines(), "```", "")
+    if told.file:
+        yield from (f"where {_text(told.name)}.yaml is", "", "```yaml", *told.file.splitlines(), "```", "")
 
 
 def _sheet(sheet: Sheet) -> Iterator[str]:

@@ -1,13 +1,16 @@
 """Where the numbers of a study come from, and how to get them again."""
 
+import importlib.metadata
 import json
 import shlex
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 
 from pydantic import JsonValue as Json
 
+from mixtune.report.looks.collected import AUDIT, FIDELITY, MATRIX, is_look, kind_of
 from mixtune.report.sheet import Sheet, cut, number
 from mixtune.report.summary import Summary
 from mixtune.study import Study
@@ -15,6 +18,9 @@ from mixtune.trial import TrialState
 
 HASH = 12
 """Characters of a hash that are shown; the JSON has all of them."""
+
+LOOKING = {AUDIT: "mixtune audit {}", MATRIX: "mixtune audit {} --matrix", FIDELITY: "mixtune fidelity {}"}
+"""What makes each kind of look into a study."""
 
 
 def provenance_sheets(summary: Summary) -> Iterator[Sheet]:
@@ -27,7 +33,8 @@ def provenance_sheets(summary: Summary) -> Iterator[Sheet]:
         [
             (name, facts.sha256[:HASH], facts.revision or "-", f"{facts.rows:,}", f"{facts.unique_queries:,}")
             for name, facts in prepared.sources.items()
-        ]
+        ],
+        "sources",
     )
     yield Sheet("Sources as read", ("source", "sha256", "revision"), ("rows", "queries"), sources, lines=more)
     targets, more = cut(
@@ -41,7 +48,8 @@ def provenance_sheets(summary: Summary) -> Iterator[Sheet]:
                 f"{facts.dev_pool:,}",
             )
             for name, facts in prepared.targets.items()
-        ]
+        ],
+        "targets",
     )
     yield Sheet(
         "Targets as read",
@@ -82,16 +90,45 @@ def _facts(summary: Summary) -> Iterator[tuple[str, str]]:
 
 
 def reproducing(summary: Summary) -> tuple[str, ...]:
-    """Commands that make the study and this report again."""
-    file, name = shlex.quote(f"{summary.study.name}.yaml"), shlex.quote(summary.study.name)
-    libraries = {name: found for name, found in sorted(summary.versions.items()) if name not in ("python", "mixtune")}
-    installed = [f"{library}=={version.partition('+')[0]}" for library, version in libraries.items()]
+    """Commands that make the study, the looks into it and this report again."""
+    study = summary.study
+    of = study.of if is_look(study) and study.of else study.name
+    file, name = shlex.quote(f"{of}.yaml"), shlex.quote(of)
+    reported = f"mixtune report {shlex.quote(study.name)} --out {shlex.quote(f'{study.name}.html')}"
+    libraries = {name: found for name, found in summary.versions.items() if name not in ("python", "mixtune")}
+    pinned = {name: version.partition("+")[0] for name, version in libraries.items()}
+    pinned |= {name: version for name, version in _documented(study).items() if name not in pinned}
+    installed = shlex.join(f"{library}=={version}" for library, version in sorted(pinned.items()))
+    first = (*([f"pip install {installed}"] if installed else []), f"mixtune run {file}")
+    if is_look(study):
+        return (*first, LOOKING.get(kind_of(study), "mixtune report {}").format(name), reported)
+    found = {AUDIT: summary.looks.audit, MATRIX: summary.looks.matrix, FIDELITY: summary.looks.fidelity}
     return (
-        *([f"pip install {shlex.join(installed)}"] if installed else []),
-        f"mixtune run {file}",
-        f"mixtune report {name} --out {shlex.quote(f'{summary.study.name}.html')}",
-        f"mixtune export {name} --format sentence-transformers --out {shlex.quote(f'train_{summary.study.name}')}",
+        *first,
+        *(LOOKING[kind].format(name) for kind, look in found.items() if look is not None),
+        reported,
+        f"mixtune export {name} --format sentence-transformers --out {shlex.quote(f'train_{study.name}')}",
     )
+
+
+def _documented(study: Study) -> dict[str, str]:
+    """Distribution -> version of the packages whose docstrings the study's sources were read from.
+
+    A package that this machine does not have, or that several distributions share, is left out: what to install for
+    it cannot be told.
+    """
+    prepared = study.preparation
+    versions = {
+        location.partition(".")[0]: facts.revision
+        for source in study.sources
+        if source.kind == "docstrings" and prepared is not None
+        if (facts := prepared.sources.get(source.name)) is not None and facts.revision is not None
+        for location in source.locations
+    }
+    others = {top: version for top, version in versions.items() if top not in {"stdlib", *sys.stdlib_module_names}}
+    owners = importlib.metadata.packages_distributions() if others else {}
+    found = {top: set(owners.get(top, ())) for top in others}
+    return {names.pop(): others[top] for top, names in found.items() if len(names) == 1}
 
 
 def specification(study: Study) -> Json:

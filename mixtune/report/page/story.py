@@ -1,7 +1,7 @@
 """What a report tells: the answer, its figures, the tables beside them, and where all of it comes from."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import JsonValue as Json
@@ -10,10 +10,11 @@ from mixtune.report.comparing.compared import Compared
 from mixtune.report.comparing.document import compared_document
 from mixtune.report.comparing.sheets import compared_sheets
 from mixtune.report.document import document
+from mixtune.report.epochs import repeated_lines
 from mixtune.report.figures import Shown, figures_of
-from mixtune.report.figures.answers import StudyGain, gain
+from mixtune.report.figures.answers import StudyGain, answers, gain
 from mixtune.report.figures.compared import comparison_figures
-from mixtune.report.looks.collected import look_sheets
+from mixtune.report.looks.collected import is_look, look_sheets
 from mixtune.report.page.provenance import provenance_sheets, reproducing, specification, specification_of
 from mixtune.report.panels.collected import panel_sheets
 from mixtune.report.sheet import Sheet
@@ -27,10 +28,11 @@ MARKS = {Verdict.YES: "yes", Verdict.NO: "no"}
 class Story:
     """What a report tells of one study or comparison.
 
-    answers begins with the answer in one sentence, whose mark is `yes`, `no` or `open`; facts are what to know before
-    anything else. panels are tables that no figure shows, provenance says what was run on which data, commands make
-    all of it again from file, the text of the study file. gain is the study's over proportional sampling, None where
-    there is none.
+    answers begins with the answer in one sentence, whose mark is `yes`, `no` or `open`, and goes on with warnings;
+    facts are what to know before anything else. panels are tables that no figure shows, provenance says what was run on
+    which data, commands make all of it again from file, the text of the study file (empty for what no file describes).
+    gain is the study's over proportional sampling, None where there is none. whole is whether it is told in full, not
+    by one of its figures.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Story:
     specification: Json
     document: Json
     gain: StudyGain | None = None
+    whole: bool = True
 
     @property
     def sheets(self) -> tuple[Sheet, ...]:
@@ -61,7 +64,7 @@ def story(summary: Summary, trials: Sequence[Trial], file: str) -> Story:
     figures, panels = _with_panels(figures_of(summary, trials), sheets)
     return Story(
         name=study.name,
-        answers=(summary.answer, *others),
+        answers=(summary.answer, *others, *_warnings(summary)),
         mark="open" if first is None else MARKS.get(first.verdict, "open"),
         facts=(
             ("search", study.search.algorithm),
@@ -74,10 +77,44 @@ def story(summary: Summary, trials: Sequence[Trial], file: str) -> Story:
         panels=panels,
         provenance=tuple(provenance_sheets(summary)),
         commands=reproducing(summary),
-        file=file,
+        file="" if is_look(study) else file,
         specification=specification(study),
         document=document(summary),
         gain=gain(summary),
+    )
+
+
+def _warnings(summary: Summary) -> Iterator[str]:
+    """What to keep in mind with the answer: how often test was read, and sources that are repeated too often."""
+    if summary.panels.holdout.readings:
+        yield summary.panels.holdout.sentence
+    if summary.best is not None and not is_look(summary.study):
+        yield from repeated_lines(summary.study, summary.best.recipe)
+
+
+def answers_story(stories: Sequence[Story]) -> Story | None:
+    """Tell several studies by their answers alone, side by side; None where none of them was judged."""
+    gains = [told.gain for told in stories if told.gain is not None]
+    if not gains:
+        return None
+    names = shlex.join(told.name for told in stories)
+    better = sum(told.mark == "yes" for told in stories)
+    return Story(
+        name=", ".join(told.name for told in stories),
+        answers=(
+            f"Tuning beats proportional sampling in {better} of {len(stories)} studies.",
+            *(f"{told.name}: {told.answers[0]}" for told in stories),
+        ),
+        mark="open",
+        facts=(),
+        figures=(answers(gains),),
+        panels=(),
+        provenance=(),
+        commands=(f"mixtune report {names} --figure answers",),
+        file="",
+        specification=None,
+        document=None,
+        whole=False,
     )
 
 
@@ -125,20 +162,26 @@ def _with_panels(figures: Iterable[Shown], sheets: Iterable[Sheet]) -> tuple[tup
 
 
 def story_document(told: Story) -> dict[str, Json]:
-    """The story as JSON: the answer, what `show --json` says, the numbers of every figure, and how to make it again."""
+    """The story as JSON: the answer, what `show --json` says, the numbers of every figure, and how to make it again.
+
+    A study that is told by one figure is its name, the answer and that figure.
+    """
+    figures: dict[str, Json] = {
+        shown.name: {
+            "title": shown.sheet.title,
+            "columns": list(shown.header),
+            "rows": [list(cells) for cells in shown.cells],
+        }
+        for shown in told.figures
+    }
+    first: dict[str, Json] = {"name": told.name, "answer": told.answers[0]}
+    if not told.whole:
+        return {**first, "figures": figures}
     return {
-        "name": told.name,
-        "answer": told.answers[0],
+        **first,
         "found": told.document,
-        "figures": {
-            shown.name: {
-                "title": shown.sheet.title,
-                "columns": list(shown.header),
-                "rows": [list(cells) for cells in shown.cells],
-            }
-            for shown in told.figures
-        },
+        "figures": figures,
         "specification": told.specification,
-        "study_file": told.file,
+        "study_file": told.file or None,
         "reproduce": list(told.commands),
     }

@@ -69,7 +69,8 @@ def aligned_sheet(study: Study, found: Mapping[str, Aligned]) -> Sheet:
                 number(found[name].weight),
             )
             for name in order
-        ]
+        ],
+        "sources",
     )
     return Sheet(
         title="Alignment: cosine of a source's gradient with those of the targets",

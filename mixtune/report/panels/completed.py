@@ -67,7 +67,8 @@ def completed_sheet(found: Mapping[str, Completed]) -> Sheet:
                 str(found[name].runs),
             )
             for name in order
-        ]
+        ],
+        "sources",
     )
     idle = without_effect(found)
     named = f"{', '.join(idle[:3])}{f' and {len(idle) - 3} more' if len(idle) > 3 else ''}"

@@ -22,7 +22,9 @@ def contamination_sheet(found: Contamination) -> Sheet:
     ]
     shared.sort(key=lambda each: (-each[2].queries, -_documents(each[2])))
     heads = HEADS if any(overlap.negatives.rows for _, _, overlap in shared) else HEADS[:-1]
-    rows, more = cut([(source, target, *_cells(overlap, len(heads))) for source, target, overlap in shared])
+    rows, more = cut(
+        [(source, target, *_cells(overlap, len(heads))) for source, target, overlap in shared], "source-target pairs"
+    )
     return Sheet(
         "Do sources hold what dev and test are made of? Rows per source and target",
         left=("source", "target"),

@@ -129,7 +129,9 @@ def headroom_sheet(study: Study, trial: int, found: Mapping[str, Headroom]) -> S
     """The panel, heaviest source first; without losses it shows the weights alone."""
     lossy = any(each.proxy_loss is not None for each in found.values())
     order = sorted(found, key=lambda name: (-found[name].weight, name))
-    rows, more = cut([(name, *(_losses(found[name]) if lossy else ()), *_weights(found[name])) for name in order])
+    rows, more = cut(
+        [(name, *(_losses(found[name]) if lossy else ()), *_weights(found[name])) for name in order], "sources"
+    )
     repeated = "epochs: passes over its rows so far"
     return Sheet(
         title=f"{'Headroom per source' if lossy else 'Weights'} after trial {trial} (weights of the rule)",

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pydantic import JsonValue as Json
 
 from mixtune.proposal import Role
-from mixtune.report.sheet import Sheet, cut, number
+from mixtune.report.sheet import SHOWN, Sheet, cut, left_out, number
 from mixtune.study import Study
 from mixtune.trial import Trial
 
@@ -63,28 +63,33 @@ def measure_of(trials: Sequence[Trial]) -> str:
 
 
 def standings_sheet(trial: int, found: Mapping[str, Standing], measure: str = "loss") -> Sheet:
-    """The panel, most influential first, arms that were never probed last; measure is a key of UNITS."""
+    """The panel, most influential first, arms that were never probed last; measure is a key of UNITS.
+
+    Of many arms those of middling influence are left out, and those never probed before any that were.
+    """
     form = FORMS[measure]
     order = sorted(found, key=lambda name: (found[name].influence is None, -(found[name].influence or 0.0), name))
-    rows, more = cut(
-        [
-            (
-                name,
-                number(found[name].influence, form),
-                number(found[name].error, form[1:]),
-                str(found[name].visits),
-                number(found[name].weight),
-            )
-            for name in order
-        ]
-    )
+    rows = [
+        (
+            name,
+            number(found[name].influence, form),
+            number(found[name].error, form[1:]),
+            str(found[name].visits),
+            number(found[name].weight),
+        )
+        for name in order
+    ]
+    probed = sum(each.influence is not None for each in found.values())
+    shown, more = cut(rows[:probed], "sources", ends=True)
+    unprobed = rows[probed:][: SHOWN - len(shown)]
+    without = left_out(len(rows) - probed - len(unprobed), "sources", ", never probed")
     return Sheet(
         title=f"Influence per source, as trial {trial} was proposed",
         left=("source",),
         right=("influence", "± error", "probes", "weight"),
-        rows=rows,
+        rows=(*shown, *unprobed),
         caption=UNITS[measure],
-        lines=more,
+        lines=(*more, *without),
     )
 
 

@@ -73,7 +73,8 @@ def matching_sheet(found: Mapping[str, Matching]) -> Sheet:
         [
             (name, f"{found[name].share:.0%}", number(found[name].weight), number(found[name].proportional))
             for name in order
-        ]
+        ],
+        "sources",
     )
     return Sheet(
         title="Matched pairs: how many the base model finds to belong together",

@@ -21,9 +21,10 @@ NAMED = 3
 class Receipts:
     """The receipts of a study: how many there are, those with sources beyond their bound, and the judged ones.
 
-    recommended holds, by number, the judged runs of the recommended recipe.
+    recommended holds, by number, the judged runs of the recommended recipe. study is its name.
     """
 
+    study: str
     checked: int
     outside: Mapping[int, Receipt]
     recommended: Mapping[int, Receipt]
@@ -36,6 +37,7 @@ def receipts(study: Study, trials: Sequence[Trial], recipe: Recipe | None) -> Re
     if not kept:
         return None
     return Receipts(
+        study=study.name,
         checked=len(kept),
         outside={number: found for number, found in kept.items() if found.outside},
         recommended={number: kept[number] for number in judged if number in kept},
@@ -60,7 +62,7 @@ def receipts_sheet(found: Receipts) -> Sheet:
             f"{np.mean([line.epochs for line in each]):.2f}",
         )
         rows.append((*cells, *means, *([f"{np.mean([line.pruned for line in each]):,.0f}"] if pruned else [])))
-    shown, more = cut(rows)
+    shown, more = cut(rows, "sources")
     return Sheet(
         title=f"{title}: {runs[0].unit} asked for and drawn in the {len(runs)} judged runs of the best recipe",
         left=("source",),
@@ -80,7 +82,7 @@ def outside_lines(found: Receipts) -> Iterator[str]:
     more = f"; and {len(found.outside) - NAMED} more" if len(found.outside) > NAMED else ""
     yield (
         f"Warning: {len(found.outside)} of {found.checked} trials drew what chance does not explain ({named}{more})."
-        " `mixtune trials NAME --receipt N` has all of it."
+        f" `mixtune trials {found.study} --receipt {next(iter(found.outside))}` has all of the first one."
     )
 
 

@@ -169,11 +169,11 @@ def _cleaned(name: str, text: SourceText, rows: Sequence[int], decontaminate: De
     if not rows:
         return text
     if len(text) - len(rows) < LEAST_ROWS:
-        weaker = "" if decontaminate is Decontaminate.QUERIES else "use `decontaminate: queries`, or "
         raise DataError(
             f"source {name!r}: `decontaminate: {decontaminate}` takes {len(rows):,} of its {len(text):,} rows out,"
-            f" which are near-duplicates of what dev and test are made of; {LEAST_ROWS} must be left: {weaker}take the"
-            " source out (weight: 0)"
+            " which hold copies or near-duplicates of what dev and test are made of, and leaves"
+            f" {len(text) - len(rows)}; {LEAST_ROWS} must be left: take the source out (weight: 0), or leave"
+            " `decontaminate` out and take the results for what they are then worth"
         )
     return text.without(rows)
 

@@ -34,12 +34,20 @@ def test_a_curve_is_the_mean_of_steps_from_where_all_replicates_have_a_score() -
 def test_one_replicate_has_no_interval() -> None:
     found = curve({0: ((1.0, 0.4),)})
     assert (found.low, found.mean, found.high, found.replicates) == ((0.4,), (0.4,), (0.4,), 1)
+    assert found.half is None
 
 
 def test_compute_to_reach_a_score_is_that_of_the_first_run_there() -> None:
     found = reach("given", 0.5, {"two": paths(STUDY, TWO, Equal.FLOPS)})
     assert found.compute == {"two": (3.0, 2.5)}
-    assert (found.median("two"), found.reached("two")) == (3.0, 2)
+    assert (found.median("two"), found.reached("two")) == (2.75, 2)
+
+
+def test_the_median_of_two_replicates_is_their_mean_and_none_where_one_never_got_there() -> None:
+    found = reach(
+        "given", 0.5, {"both": {0: ((1.0, 0.5),), 1: ((4.0, 0.5),)}, "one": {0: ((1.0, 0.5),), 1: ((1.0, 0.1),)}}
+    )
+    assert (found.median("both"), found.median("one")) == (2.5, None)
 
 
 def test_replicates_that_never_get_there_come_last_in_the_median() -> None:

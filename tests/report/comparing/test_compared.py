@@ -8,11 +8,16 @@ from ledger import TUNED, UNIFORM
 from mixtune.report.comparing.compared import Played, compared
 from mixtune.report.comparing.document import compared_document
 from mixtune.report.comparing.sheets import compared_sheets
+from mixtune.search import Budget
 from mixtune.study import StudyState
 
 
 def played(*levels: tuple[str, float]) -> list[Played]:
     return [member(label, replicate, level) for replicate in range(3) for label, level in levels]
+
+
+def given(played: Played, runs: float) -> Played:
+    return replace(played, study=replace(played.study, budget=Budget(runs=runs)))
 
 
 def test_contenders_and_baselines_stand_in_the_order_of_their_test_score() -> None:
@@ -93,6 +98,54 @@ def test_the_tables_say_who_is_not_complete_and_that_one_replicate_is_little() -
     assert any("shares one replicate" in line for line in pairs.lines)
     assert "duo.b.0 is failed: no luck" in pairs.lines
     assert "mind the gap" in pairs.lines
+
+
+def test_one_replicate_is_shown_without_an_interval() -> None:
+    found = compared(COMPARISON, [member("a", 0, 0.5), member("b", 0, 0.1)])
+    curves = next(sheet for sheet in compared_sheets(found) if sheet.title.startswith("Best"))
+    assert curves.rows[0][0] == "a" and curves.rows[0][-1] == "0.300"
+    told = compared_document(found)["anytime"]
+    assert isinstance(told, dict) and isinstance(told["a"], dict)
+    assert (told["a"]["low"], told["a"]["high"]) == (None, None)
+
+
+def test_levels_that_lie_close_are_told_apart() -> None:
+    found = compared(COMPARISON, played(("a", 0.5), ("b", 0.1)), levels=[0.25, 0.2501, 0.25000001])
+    reaches = next(sheet for sheet in compared_sheets(found) if sheet.title.startswith("Compute"))
+    assert [row[0] for row in reaches.rows] == ["0.250", "0.2501", "0.25000001"]
+
+
+def test_seeds_are_those_of_the_members() -> None:
+    members = [member(label, replicate, 0.5) for replicate in range(2) for label in ("a", "b")]
+    other = [replace(each, study=replace(each.study, seed=7 - 4 * each.replicate)) for each in members]
+    assert compared_document(compared(COMPARISON, other))["seeds"] == [7, 3, 2]
+
+
+def test_a_search_with_nothing_to_recommend_is_named_and_stands_among_what_was_used() -> None:
+    vain = replace(member("b", 0, 0.1), recipe=None)
+    found = compared(COMPARISON, [given(member("a", 0, 0.5), 3), given(vain, 3)])
+    assert found.notes == (
+        "b found nothing to recommend within 3 fresh runs in replicate 0: give it more (budget.runs)",
+    )
+    used = next(sheet for sheet in compared_sheets(found) if sheet.title.startswith("What each"))
+    assert [row[:2] for row in used.rows] == [("a", "3.00"), ("b", "3.00")]
+    entrants = compared_document(found)["entrants"]
+    assert isinstance(entrants, dict) and isinstance(entrants["b"], dict)
+    told = entrants["b"]["in_vain"]
+    assert isinstance(told, dict) and list(told) == ["0"]
+
+
+def test_a_search_that_still_runs_has_not_failed_to_find_anything() -> None:
+    running = replace(member("b", 0, 0.1, state=StudyState.RUNNING), recipe=None)
+    found = compared(COMPARISON, [given(member("a", 0, 0.5), 3), given(running, 3)])
+    assert found.notes == () and found.entrants["b"].used == {}
+
+
+def test_searches_of_unequal_budgets_are_not_called_equal() -> None:
+    found = compared(COMPARISON, [given(member("a", 0, 0.5), 3), given(member("b", 0, 0.1), 2)])
+    assert found.notes == ("their budgets differ: this is no comparison at equal compute",)
+    told = compared_document(found)
+    assert (told["equal"], told["budget"]) == (None, {})
 
 
 def test_the_document_holds_all_of_it_as_plain_json() -> None:

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 from ledger import STUDY, StoredStudy
 
+from mixtune.comparison import Equal
 from mixtune.errors import ConfigError
 from mixtune.proxy import Final, Proxy
 from mixtune.report.comparing.studies import side_by_side
@@ -47,10 +48,22 @@ def test_what_differs_is_named(part: str, changed: dict[str, object]) -> None:
         side_by_side([stored("a", "tpe"), stored("b", "scout", **changed)])
 
 
-def test_other_budgets_and_versions_are_noted() -> None:
-    other = replace(stored("b", "scout", budget=Budget(trials=9)), versions={"torch": "1"})
-    notes = side_by_side([stored("a", "tpe"), other]).notes
-    assert [note.split()[1] for note in notes] == ["budgets", "ran"]
+def test_other_versions_are_noted() -> None:
+    notes = side_by_side([stored("a", "tpe"), replace(stored("b", "scout"), versions={"torch": "1"})]).notes
+    assert notes == ("they ran on different versions of libraries",)
+
+
+@pytest.mark.parametrize(
+    ("budget", "equal"),
+    [
+        (Budget(runs=4, trials=9), Equal.FLOPS),
+        (Budget(trials=9), Equal.TRIALS),
+        (Budget(seconds=60), Equal.SECONDS),
+    ],
+)
+def test_what_is_equal_is_what_limited_all_of_them(budget: Budget, equal: Equal) -> None:
+    records = [stored("a", "tpe", budget=budget), stored("b", "scout", budget=budget)]
+    assert side_by_side(records).comparison.equal is equal
 
 
 def test_a_study_that_is_not_complete_is_refused_with_the_way_on() -> None:

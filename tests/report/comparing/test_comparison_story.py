@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,15 @@ def test_a_comparisons_figures_hold_its_pairs_results_curves_and_ranks() -> None
     # Each search scored .3 after 1.5 fresh runs and never better.
     assert [cells[:3] for cells in rows["curves"] if cells[0] == "a"] == [("a", 1.5, 0.3), ("a", 3.0, 0.3)]
     assert rows["ranks"][:3] == [("a", replicate, 1.0, 1.0) for replicate in range(3)]
+
+
+def test_a_single_replicate_has_no_interval_around_its_curve() -> None:
+    found = compared(COMPARISON, [member("a", 0, 0.5), member("b", 0, 0.1)])
+    shown = next(each for each in comparison_story(found, "").figures if each.name == "curves")
+    assert {cells[-2:] for cells in shown.cells} == {(None, None)}
+    drawn = json.loads(shown.draw().to_json())["data"]
+    assert len(drawn) == len({cells[0] for cells in shown.cells})
+    assert all("fill" not in trace and "error_y" not in trace for trace in drawn)
 
 
 def test_a_winner_is_marked_and_no_winner_is_not() -> None:

@@ -9,6 +9,7 @@ from gallery import gallery
 from mixtune.report.figures import FIGURES, Shown
 from mixtune.report.figures.canvas import LONGEST, plain
 from mixtune.report.figures.dots import Dot
+from mixtune.report.figures.ternary import corner
 
 SHOWN = {shown.name: shown for shown in gallery().story.figures}
 
@@ -42,6 +43,24 @@ def test_numbers_are_plain_texts_and_numbers(name: str) -> None:
     for cells in shown.cells:
         assert len(cells) == len(shown.header)
         json.dumps(cells, allow_nan=False)
+
+
+def test_marks_on_a_bar_have_a_rim_that_sets_them_off() -> None:
+    traces = {trace["name"]: trace for trace in json.loads(SHOWN["weights"].draw().to_json())["data"]}
+    for name in ("proportional", "uniform"):
+        assert "open" not in traces[name]["marker"]["symbol"]
+        assert traces[name]["marker"]["line"] == {"color": "var(--paper)", "width": 2}
+
+
+def test_both_marks_of_a_source_are_seen() -> None:
+    places = [trace["y"] for trace in json.loads(SHOWN["audit"].draw().to_json())["data"] if trace["y"]]
+    assert places == [[-0.17], [0.17]]
+
+
+def test_a_long_name_at_a_corner_has_two_lines() -> None:
+    assert corner("scikit-learn") == "scikit-learn"
+    assert corner("pandas-long-name") == "pandas-long-<br>name"
+    assert corner("x" * 40).split("<br>")[0] == "x" * 12
 
 
 @pytest.mark.parametrize("name", FIGURES)

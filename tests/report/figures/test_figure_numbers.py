@@ -9,8 +9,11 @@ from ledger import PROPORTIONAL, TUNED, UNIFORM, Ledger
 
 from mixtune.measurement import Cost, Drawn, Influence, Measurement
 from mixtune.proposal import Probe, Proposal, Role
+from mixtune.pruning import Pruning, Schedule
+from mixtune.recipe import Recipe
 from mixtune.report.figures import FIGURES, anytime, matrix, parallel, receipts, rounds, scores, ternary, thresholds
 from mixtune.report.figures import answer as gains
+from mixtune.report.figures import audit as audits
 from mixtune.report.figures import contamination as overlaps
 from mixtune.report.figures import cost as spending
 from mixtune.report.figures import noise as seeds
@@ -223,3 +226,30 @@ def test_costs_are_charged_to_the_search_or_to_nobody(opened: Ledger) -> None:
         ("judging", False, 401.0, 4.01),
         ("preparation", False, 1e9, 1e7),
     ]
+    assert [row.part for row in found.barred] == ["search: training", "search: signals", "judging"]
+    assert found.lines[-1] == "Preparation (as much as 10,000,000.0 fresh runs, done once) has no bar in the figure."
+
+
+def test_preparation_alone_is_drawn() -> None:
+    found = spending.Spending((spending.Part("preparation", False, 1e9, 1e7),), ())
+    assert found.barred == found.rows and found.lines == ()
+
+
+def test_weights_of_a_pruned_recipe_say_what_is_kept_and_how() -> None:
+    pruned = gallery()
+    recipe = Recipe(pruned.recipe(0.2, 0.3, 0.5).mixture, Pruning({"a": 0.25}, Schedule("dynamic")))
+    pruned.recommended = recipe
+    found = shares.points(pruned.told, pruned.trials)
+    assert found is not None
+    told = shares.sheet(found)
+    place = (*told.left, *told.right).index("kept")
+    assert {row[0]: row[place] for row in told.rows} == {"a": "25%", "b": "100%", "c": "100%"}
+    assert told.lines[-1].startswith("Pruning: dynamic (")
+    pruned.recommended = pruned.recipe(0.2, 0.3, 0.5)
+    found = shares.points(pruned.told, pruned.trials)
+    assert found is not None and "kept" not in shares.sheet(found).right
+
+
+def test_an_effect_tells_where_its_interval_is_known_and_holds_no_zero() -> None:
+    halves = (0.01, 0.03, None)
+    assert [audits.Changed("a", 0.1, "more", -0.02, half).tells for half in halves] == [True, False, False]

@@ -88,6 +88,7 @@ def test_a_change_that_the_space_forbids_is_marked() -> None:
 def test_one_seed_says_that_it_tells_no_noise() -> None:
     sheet = next(iter(audit_sheets(look("audit"), audited(seeds=1))))
     assert "One seed tells no noise: --seeds 3 does." in sheet.lines
+    assert "one seed: no interval" in sheet.caption and "95 %" not in sheet.caption
     assert "±" not in sheet.caption
 
 

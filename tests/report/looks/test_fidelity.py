@@ -39,12 +39,22 @@ def test_agreement_is_said_with_its_interval() -> None:
     assert same.overall.lost == 0
 
 
-def test_below_six_tenths_it_warns() -> None:
-    other = found([0.3, 0.8, 0.1, 0.2, 0.9, 0.7, 0.4, 0.5])
-    assert other.overall.correlation is not None and 0 < other.overall.correlation.value < 0.6
+def test_with_the_whole_interval_below_six_tenths_it_says_that_it_does_not_rank_alike() -> None:
+    other = found([1 - value for value in OWN])
+    assert other.overall.correlation is not None and other.overall.correlation.high < 0.6
     assert other.trust is Trust.NO
-    assert other.sentence.startswith("Warning:")
-    assert "below 0.6" in other.sentence
+    assert other.sentence.startswith("Warning: head (300 steps) does not rank recipes as last:1 (600 steps) does")
+    assert "all of it below 0.6" in other.sentence
+    assert fidelity_document(other)["warning"] is True
+
+
+def test_below_six_tenths_with_an_interval_that_reaches_above_it_warns_and_cannot_tell() -> None:
+    other = found([0.3, 0.8, 0.1, 0.2, 0.9, 0.7, 0.4, 0.5])
+    assert other.overall.correlation is not None and other.overall.correlation.value < 0.6
+    assert other.overall.correlation.high > 0.6
+    assert other.trust is Trust.CANNOT_TELL
+    assert other.sentence.startswith("Warning: head (300 steps) may not rank recipes")
+    assert "the interval reaches above it, so it cannot be told for sure" in other.sentence
     assert fidelity_document(other)["warning"] is True
 
 

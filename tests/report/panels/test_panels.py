@@ -17,7 +17,7 @@ from mixtune.report.document import document
 from mixtune.report.panels.aligned import aligned, aligned_sheet
 from mixtune.report.panels.completed import completed, completed_sheet, without_effect
 from mixtune.report.panels.fitted import fitted, fitted_sheet
-from mixtune.report.panels.influences import standings, standings_sheet
+from mixtune.report.panels.influences import Standing, standings, standings_sheet
 from mixtune.report.panels.remarked import remarked, remarked_sheet
 from mixtune.report.sheet import SHOWN, cut
 from mixtune.report.tables import cost_lines, panels_report
@@ -161,8 +161,24 @@ def test_of_many_remarks_the_rest_is_counted() -> None:
 
 
 def test_long_panels_are_cut_and_say_so() -> None:
-    rows, said = cut([(str(number),) for number in range(SHOWN + 5)])
-    assert len(rows) == SHOWN and said == ("and 5 more sources (--json has them all)",)
+    rows, said = cut([(str(number),) for number in range(SHOWN + 5)], "targets")
+    assert len(rows) == SHOWN and said == ("and 5 more targets (in full with --json or --format csv)",)
+    assert cut([("x",)] * (SHOWN + 1), "choices")[1] == ("and 1 more choice (in full with --json or --format csv)",)
+
+
+def test_a_table_with_two_ends_keeps_both_and_counts_what_is_between() -> None:
+    rows, said = cut([(str(number),) for number in range(25)], "sources", ends=True)
+    assert [int(row[0]) for row in rows] == [*range(10), *range(15, 25)]
+    assert said[0].startswith("and 5 more sources, between the first 10 and the last 10 (")
+
+
+def test_the_most_harmful_source_is_shown_before_those_that_were_never_probed() -> None:
+    known = {f"s{place}": Standing(-0.01 * place, 0.001, 2, 0.1) for place in range(25)}
+    unknown = {f"u{place}": Standing(None, None, 0, 0.1) for place in range(3)}
+    shown = standings_sheet(0, {**unknown, **known})
+    assert [shown.rows[0][0], shown.rows[-1][0]] == ["s0", "s24"] and len(shown.lines) == 2
+    few = standings_sheet(0, {**unknown, "s1": known["s1"]})
+    assert [row[0] for row in few.rows] == ["s1", "u0", "u1", "u2"] and few.lines == ()
 
 
 def shown(ledger: Ledger) -> str:

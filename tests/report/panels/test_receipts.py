@@ -1,12 +1,14 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+import pytest
 from ledger import PROPORTIONAL, STUDY, TUNED, UNIFORM, Ledger
 
 from mixtune.measurement import Drawn, Measurement
 from mixtune.proposal import Role
 from mixtune.proxy import Final
-from mixtune.report.epochs import repeated_lines
+from mixtune.pruning import Pruning, Schedule
+from mixtune.report.epochs import epochs_caption, repeated_lines
 from mixtune.report.panels.receipts import receipts, receipts_document, receipts_sheet
 from mixtune.trial import Trial
 
@@ -54,6 +56,7 @@ def test_a_trial_beyond_its_bound_is_warned_of() -> None:
     assert found is not None and list(found.outside) == [1]
     (line,) = receipts_sheet(found).lines
     assert "1 of 5 trials" in line and "trial 1: big 9 batches, bound 0-5, small 1 batches, bound 5-10" in line
+    assert f"`mixtune trials {STUDY.name} --receipt 1`" in line
     document = receipts_document(found)
     assert document["outside"]["1"]["outside"] == ["big", "small"]  # type: ignore[index, call-overload]
 
@@ -77,8 +80,25 @@ def test_pruned_pairs_have_a_column_where_there_are_any() -> None:
 def test_sources_that_the_final_training_repeats_too_often_are_named_with_the_key_that_caps_them() -> None:
     # 100 steps of 32: 3,200 rows; nine tenths of them over 100 rows are 28.8 epochs, a tenth over 300 about one.
     (line,) = repeated_lines(STUDY, TUNED)
-    assert "more than 8 epochs" in line and "small 28.8." in line and "space.max_epochs (not set)" in line
+    assert "more than 8 epochs" in line and "small 28.8." in line and "Set space.max_epochs to cap them." in line
     assert list(repeated_lines(replace(STUDY, final=Final(100, warn_epochs=30.0)), TUNED)) == []
+
+
+def test_a_cap_that_is_set_is_named_with_its_value() -> None:
+    capped = replace(STUDY, space=replace(STUDY.space, max_epochs=12.0))
+    (line,) = repeated_lines(capped, TUNED)
+    assert line.endswith("space.max_epochs (now 12) caps them.")
+
+
+def test_the_caption_says_how_much_more_often_a_dynamic_schedule_shows_what_it_always_keeps() -> None:
+    dynamic = replace(TUNED, pruning=Pruning(schedule=Schedule("dynamic")))
+    assert "up to 1.6 times as often" in epochs_caption(STUDY, dynamic)
+
+
+@pytest.mark.parametrize("schedule", [None, Schedule("infobatch")])
+def test_the_caption_says_nothing_of_a_schedule_that_is_not_dynamic(schedule: Schedule | None) -> None:
+    recipe = replace(TUNED, pruning=Pruning(schedule=schedule))
+    assert epochs_caption(STUDY, recipe) == "epochs: passes over the kept rows in a final training of 100 steps"
 
 
 def test_the_cap_leaves_nothing_to_warn_of() -> None:

@@ -143,8 +143,15 @@ def test_what_is_left_is_what_the_study_reads(study: Study) -> None:
 
 def test_a_source_of_which_nothing_would_be_left_is_refused(study: Study) -> None:
     asking = dataclasses.replace(study, decontaminate=Decontaminate.ALL)
-    with pytest.raises(DataError, match=r"'rows': `decontaminate: all` takes 5 of its 6 rows out.*queries"):
+    with pytest.raises(DataError, match=r"'rows': `decontaminate: all` takes 5 of its 6 rows out.*leaves 1; 2 must be"):
         cleaned_texts(asking, {"rows": (0, 1, 2, 3, 5)}, source_text=lambda _: ROWS, target_text=lambda _: TASK)
+
+
+def test_a_refused_source_is_not_sent_to_a_setting_that_may_take_the_same_rows(study: Study) -> None:
+    asking = dataclasses.replace(study, decontaminate=Decontaminate.ALL)
+    with pytest.raises(DataError, match=r"copies or near-duplicates.*or leave `decontaminate` out") as told:
+        cleaned_texts(asking, {"rows": (0, 1, 2, 3, 5)}, source_text=lambda _: ROWS, target_text=lambda _: TASK)
+    assert "queries" not in str(told.value)
 
 
 def test_a_pair_is_compared_once(study: Study, tmp_path: Path) -> None:
