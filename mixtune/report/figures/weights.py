@@ -18,6 +18,7 @@ from mixtune.report.figures.canvas import (
     line_height,
     name_axis,
 )
+from mixtune.report.looks.collected import is_look
 from mixtune.report.options import recipe_lines
 from mixtune.report.sheet import Sheet, cut, number
 from mixtune.report.summary import Summary
@@ -58,9 +59,9 @@ class Weights:
 
 
 def points(summary: Summary, trials: Sequence[Trial]) -> Weights | None:
-    """The recommended recipe source by source, None before there is one."""
+    """The recommended recipe source by source, None before there is one; a look has none of its own."""
     study, best, found = summary.study, summary.best, summary.panels.near_optimal
-    if best is None:
+    if best is None or is_look(study):
         return None
     near = found.weights if found is not None and len(found.members) > 1 else {}
     proportional, expert = study.proportional(), study.expert()

@@ -62,6 +62,12 @@ def test_printing_is_in_light_colours_with_all_numbers_open(browser: Browser, fu
     assert browser.value(closed) > 0
 
 
+def test_legends_print_their_colours_and_wide_tables_say_that_they_scroll(full: Gallery) -> None:
+    text = page([full.story])
+    assert ".legend, .answer { -webkit-print-color-adjust: exact; print-color-adjust: exact; }" in text
+    assert "background-attachment: local, scroll;" in text
+
+
 def test_no_element_names_another_place(full: Gallery) -> None:
     text = page([full.story])
     body = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)

@@ -79,6 +79,7 @@ def test_a_look_is_made_by_its_own_command_and_from_no_file_of_its_own() -> None
     )
     assert "gallery.matrix.yaml" not in page([told]) + markdown([told])
     assert story_document(told)["study_file"] is None
+    assert "weights" not in [shown.name for shown in told.figures]
 
 
 def test_packages_whose_docstrings_are_the_data_are_pinned() -> None:
