@@ -72,7 +72,7 @@ def test_equal_recordings_are_equal_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"no gzip", gzip.compress(b"", mtime=0), gzip.compress(b"{}\n", mtime=0), gzip.compress(b"[1]\n", mtime=0), gzip.compress(b"{", mtime=0)],
+    [b"", b"no gzip", *(gzip.compress(each, mtime=0) for each in (b"", b"{}\n", b"[1]\n", b"{"))],
 )
 def test_what_is_no_recording_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "r.jsonl.gz").write_bytes(content)
