@@ -8,7 +8,9 @@ from results import Preparable, Results
 from scenarios import SCENARIOS, Setting
 from searching import Searching, found_in
 
+from mixtune.config.comparing import ENDLESS
 from mixtune.recipe import Recipe
+from mixtune.report.comparing.evenness import ONE_RECIPE
 from mixtune.search import Search
 from mixtune.searchers import SEARCHERS
 
@@ -18,19 +20,12 @@ OURS = "scout"
 FOUND_BY_OTHERS = ("multidds", "doge")
 """Searchers that follow gradients: what they reach, ours has to reach with a quarter of the compute."""
 
-ONE_RECIPE = ("crisp", "expert", "neighbours", "proportional", "temperature", "uniform")
-"""Searchers that name one recipe, however much compute there is."""
-
 STARTUP: Mapping[str, Json] = {"n_startup_trials": 2}
 """Random trials before a model, of which the prior is the first: min(10, 7 // 3)."""
 
-ENDLESS: Mapping[str, Json] = {"length": 1_000_000}
-"""The chain ends where the compute does: no step of it depends on its length."""
-
 SETTINGS: Mapping[str, Mapping[str, Json]] = {
-    "doge": ENDLESS,
+    **ENDLESS,
     "gp": STARTUP,
-    "multidds": ENDLESS,
     "random": {"prior": "proportional"},
     "tpe": STARTUP,
 }

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from contenders import BY_COMPUTE, ONE_RECIPE, SETTINGS, at
+from contenders import BY_COMPUTE, SETTINGS, at
 from driver import Driver
 from results import Results, driver_of
 from scenarios import Setting
@@ -24,6 +24,7 @@ from scenarios import Setting
 from mixtune.config import load
 from mixtune.proposal import Proposal, Role
 from mixtune.recipe import Recipe
+from mixtune.report.comparing.evenness import ONE_RECIPE
 from mixtune.search import Search
 from mixtune.store.recording import Recorded, Recording, recorded, write_recording
 from mixtune.study import Study

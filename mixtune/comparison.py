@@ -20,6 +20,10 @@ class Equal(StrEnum):
     """Wall seconds of the search's trials added up, as Budget.seconds: it depends on the machine."""
 
 
+LIMIT = {Equal.FLOPS: "runs", Equal.TRIALS: "trials", Equal.SECONDS: "seconds"}
+"""What is equal -> the field of a budget that says how much of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """One search of a comparison: a contender in one replicate. Its study is an ordinary one."""

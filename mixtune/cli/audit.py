@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mixtune.cli.counts import counted
-from mixtune.cli.looking import finished, run_looks
+from mixtune.cli.looking import Seeds, finished, run_looks
 from mixtune.cli.options import AsJson, Db, Name, database, print_json
 from mixtune.cli.parts import parts_of
 from mixtune.errors import StudyStopped
@@ -18,15 +18,7 @@ def audit(
     matrix: Annotated[
         bool, typer.Option("--matrix", help="Instead: each source alone, its effect on each target.")
     ] = False,
-    seeds: Annotated[
-        int,
-        typer.Option(
-            "--seeds",
-            parser=counted(1, 20, why="every recipe is run on at least one seed"),
-            metavar="1-20",
-            help="Training seeds of each run.",
-        ),
-    ] = 3,
+    seeds: Seeds = 3,
     top: Annotated[
         int,
         typer.Option(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mixtune.cli.counts import counted
-from mixtune.cli.looking import finished, run_looks
+from mixtune.cli.looking import Seeds, finished, run_looks
 from mixtune.cli.options import AsJson, Db, Name, database, print_json
 from mixtune.cli.parts import parts_of
 from mixtune.errors import StudyStopped
@@ -41,15 +41,7 @@ def fidelity(
             help="Spread-out recipes to run.",
         ),
     ] = 8,
-    seeds: Annotated[
-        int,
-        typer.Option(
-            "--seeds",
-            parser=counted(1, 20, why="every recipe is run on at least one seed"),
-            metavar="1-20",
-            help="Training seeds of each.",
-        ),
-    ] = 2,
+    seeds: Seeds = 2,
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:

@@ -1,9 +1,12 @@
 """Running the studies that look into a finished one."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from mixtune.cli.asking import refuse_others
+from mixtune.cli.counts import counted
 from mixtune.cli.options import hint
 from mixtune.cli.parts import Parts
 from mixtune.errors import ConfigError, NotReady, StudyNotFound
@@ -12,6 +15,16 @@ if TYPE_CHECKING:
     from mixtune.recipe import Recipe
     from mixtune.store.base import Store, StudyRecord
     from mixtune.study import Study
+
+Seeds = Annotated[
+    int,
+    typer.Option(
+        "--seeds",
+        parser=counted(1, 20, why="every recipe is run on at least one seed"),
+        metavar="1-20",
+        help="Training seeds of each run.",
+    ),
+]
 
 
 def finished(store: "Store", name: str, url: str) -> "tuple[Study, Recipe]":

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pydantic import JsonValue as Json
 
-from mixtune.comparison import Comparison, Equal, clashing
+from mixtune.comparison import LIMIT, Comparison, Equal, clashing
 from mixtune.config.problems import Problem, nearest
 from mixtune.config.schema import BudgetEntry, CompareEntry, SearchEntry
 from mixtune.errors import ConfigError
@@ -15,10 +15,6 @@ from mixtune.study import Study
 
 BASELINES = ("uniform", "proportional", "expert")
 """Labels of what takes part in every comparison without being asked."""
-
-LIMIT = {Equal.FLOPS: "runs", Equal.TRIALS: "trials", Equal.SECONDS: "seconds"}
-"""What is equal -> the key of the budget that says how much of it."""
-
 
 ENDLESS: Mapping[str, Mapping[str, Json]] = {algorithm: {"length": 1_000_000} for algorithm in ("doge", "multidds")}
 """What such chains are given unless the file gives them a length: they end where the compute does.

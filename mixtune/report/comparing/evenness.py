@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from mixtune.comparison import Equal
+from mixtune.comparison import LIMIT, Equal
 from mixtune.report.comparing.entrant import Entrant, Spent
 from mixtune.search import Budget, Search
 
@@ -31,7 +31,8 @@ def amount(spent: Spent, equal: Equal) -> float:
 
 def limit(budget: Budget, equal: Equal) -> float | None:
     """How much of the measure a budget gives, None where it does not limit it."""
-    return {Equal.FLOPS: budget.runs, Equal.TRIALS: budget.trials, Equal.SECONDS: budget.seconds}[equal]
+    found: float | None = getattr(budget, LIMIT[equal])
+    return found
 
 
 def given(equal: Equal, budgets: Sequence[Budget]) -> float | None:
@@ -72,10 +73,11 @@ def evenness_notes(
 def _nothing(label: str, search: Search, equal: Equal, each: float | None, replicates: Sequence[int]) -> str:
     within = "its budget" if each is None else f"{each:g} {_unit(equal, each)}"
     where = f"replicate{'' if len(replicates) == 1 else 's'} {', '.join(map(str, replicates))}"
-    key = {Equal.FLOPS: "runs", Equal.TRIALS: "trials", Equal.SECONDS: "seconds"}[equal]
     lengths = _lengths(search)
     shorter = f", or shorter {' and '.join(lengths)}" if lengths else ""
-    return f"{label} found nothing to recommend within {within} in {where}: give it more (budget.{key}){shorter}"
+    return (
+        f"{label} found nothing to recommend within {within} in {where}: give it more (budget.{LIMIT[equal]}){shorter}"
+    )
 
 
 def _uneven(label: str, search: Search, equal: Equal, used: float, each: float) -> Iterator[str]:

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from mixtune.report.comparing.anytime import Reach
 from mixtune.report.comparing.compared import Compared
 from mixtune.report.comparing.duels import Duel
-from mixtune.report.comparing.evenness import UNIT as UNIT
-from mixtune.report.comparing.evenness import amount
+from mixtune.report.comparing.evenness import UNIT, amount
 from mixtune.report.comparing.ranking import FEW
 from mixtune.report.contrast import Contrast
 from mixtune.report.intervals import Interval

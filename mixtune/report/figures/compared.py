@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from mixtune.report.comparing.compared import Compared
-from mixtune.report.comparing.sheets import UNIT, curves_sheet, duels_sheet, ranking_sheet, results_sheet
+from mixtune.report.comparing.evenness import UNIT
+from mixtune.report.comparing.sheets import curves_sheet, duels_sheet, ranking_sheet, results_sheet
 from mixtune.report.figures.base import Shown
 from mixtune.report.figures.canvas import ACCENT, INK, MUTED, REST, SOURCES, canvas, line_height, name_axis, plain
 from mixtune.report.figures.dots import Dot, interval_dots

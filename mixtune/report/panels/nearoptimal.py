@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from pydantic import JsonValue as Json
 
-from mixtune.alike import one_each
+from mixtune.alike import distance, one_each
 from mixtune.proposal import Role
 from mixtune.recipe import Recipe
 from mixtune.report.fresh import fresh_runs
@@ -159,7 +159,7 @@ def _member(
     half = 0.0
     if noise is not None:
         half = noise.told(len(mine), len(other))
-    weights, proportional = (mixture.array(study.names) for mixture in (recipe.mixture, study.proportional()))
+    weights = recipe.mixture.array(study.names)
     facts, size = study.prepared.sources, study.final.batch_size or study.proxy.batch_size
     tokens = [facts[name].tokens_per_pair * min(size, facts[name].rows) for name in study.names]
     return Member(
@@ -170,7 +170,7 @@ def _member(
         low=difference - half,
         high=difference + half,
         sources=int((weights >= USED).sum()),
-        apart=float(np.abs(weights - proportional).sum() / 2),
+        apart=distance(recipe.mixture, study.proportional()),
         tokens=float(weights @ tokens),
     )
 
