@@ -1,14 +1,14 @@
 """What the benchmark compares: searches at given amounts of compute, mixtures known beforehand, and the oracle."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue as Json
-from results import Preparable, Results
+from results import Results
 from scenarios import SCENARIOS, Setting
 from searching import Searching, found_in
 
-from mixtune.config.comparing import ENDLESS
+from mixtune.config.comparing import BY_BUDGET
 from mixtune.recipe import Recipe
 from mixtune.report.comparing.evenness import ONE_RECIPE
 from mixtune.search import Search
@@ -24,12 +24,19 @@ STARTUP: Mapping[str, Json] = {"n_startup_trials": 2}
 """Random trials before a model, of which the prior is the first: min(10, 7 // 3)."""
 
 SETTINGS: Mapping[str, Mapping[str, Json]] = {
-    **ENDLESS,
+    **BY_BUDGET,
     "gp": STARTUP,
     "random": {"prior": "proportional"},
     "tpe": STARTUP,
 }
 """What differs from a searcher's defaults. All start from the proportional mixture if they start from any."""
+
+ANEW = frozenset({"doremi", "regmix", "tdro"})
+"""Algorithms whose proposals depend on how much they are given: they search anew for each amount of compute.
+
+The chains of tDRO and DoReMi and their references are as long as the compute pays for, and tDRO's dose is spread over
+that.
+"""
 
 VARIANTS: Mapping[str, Search] = {"scout, no neighbours": Search("scout", {"prior": "proportional"})}
 """Contenders besides the registered searchers, by label."""
@@ -48,56 +55,23 @@ class Contender:
     search: Search
     points: tuple[float, ...]
 
-    def job(self, results: Results, setting: Setting, seed: int, point: float) -> tuple[Searching, float]:
+    def job(self, setting: Setting, seed: int, point: float) -> tuple[Searching, float]:
         """The search that holds the recommendation at an amount of compute, and where in it that stands.
 
         It is the same search for all amounts where its settings are.
         """
         if self.search.algorithm in ONE_RECIPE:
             return Searching(setting, self.label, self.search, seed, (1.0,)), 1.0
-        if self.search.algorithm not in BY_COMPUTE:
+        if self.search.algorithm not in ANEW:
             return Searching(setting, self.label, self.search, seed, self.points), point
-        return Searching(setting, self.label, at(results, setting, self.search, point), seed, (point,)), point
+        return Searching(setting, self.label, at(self.search, point), seed, (point,)), point
 
 
-def at(results: Results, setting: Preparable, search: Search, runs: float) -> Search:
-    """A search as it is set for so many fresh runs."""
-    found = BY_COMPUTE[search.algorithm](results, setting, search, runs)
-    return Search(search.algorithm, {**search.settings, **found})
-
-
-def lengths(results: Results, setting: Preparable, search: Search, runs: float) -> Mapping[str, Json]:
-    """Steps of the reference and of the chain that so much compute pays for.
-
-    The chain is as long as the reference up to the length of a fresh run; what is left goes into the chain alone.
-    Costs of a step are measured on a chain of a single round.
-    """
-    settings: Mapping[str, Json] = {**search.settings, "length": CHAIN, "reference_steps": CHAIN, "steps": CHAIN}
-    job = Searching(setting, "cost", Search(search.algorithm, settings), seed=1000, points=(100.0,))
-    line = results.finish([job])[0]
-    roles, unit = line["roles"], line["unit"]
-    reference, chain = roles["reference"], roles["round"]
-    per_reference, per_step = (role["train"] / role["steps"] for role in (reference, chain))
-    left = runs * unit - reference["other"] - chain["other"]
-    usual = setting.study().proxy.steps
-    both = int(left / (per_reference + per_step))
-    if both <= usual:
-        return {"length": max(1, both), "reference_steps": max(1, both)}
-    return {"length": int((left - usual * per_reference) / per_step), "reference_steps": usual}
-
-
-CHAIN = 30
-"""Steps of the chain that costs are measured on: those of a round by default."""
-
-BY_COMPUTE: Mapping[str, Callable[[Results, Preparable, Search, float], Mapping[str, Json]]] = {
-    "doremi": lengths,
-    "regmix": lambda results, setting, search, runs: {"n_fit": max(2, round(0.7 * runs))},
-    "tdro": lengths,
-}
-"""Settings that follow from the compute, in fresh runs: such a searcher searches anew for each amount.
-
-tDRO's dose is spread over its length. RegMix fits after 70 % of its runs.
-"""
+def at(search: Search, runs: float) -> Search:
+    """A search as it is set for so many fresh runs: RegMix fits after 70 % of them."""
+    if search.algorithm != "regmix":
+        return search
+    return Search(search.algorithm, {**search.settings, "n_fit": max(2, round(0.7 * runs))})
 
 
 def proportional(results: Results, setting: Setting) -> Recipe:

@@ -11,14 +11,13 @@ recommend, for comparison with their replays, or to stand in for them where a se
 import argparse
 import importlib.metadata
 import platform
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from contenders import BY_COMPUTE, SETTINGS, at
+from contenders import SETTINGS, at
 from driver import Driver
-from results import Results, driver_of
+from results import driver_of
 from scenarios import Setting
 
 from mixtune.config import load
@@ -72,8 +71,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.what == "homes" and given.data is None:
         raise SystemExit("--data: name the folder of BEIR sets")
-    with tempfile.TemporaryDirectory() as folder:
-        studies = list(studied(Recorder(given.what, str(given.data)), Results(Path(folder) / "costs.jsonl", 1)))
+    studies = list(studied(Recorder(given.what, str(given.data))))
     command = f"python benchmarks/record.py {given.what}{' --data DIR' if given.data else ''}"
     versions = {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in VERSIONS}}
     out = given.out or HERE / "recorded" / f"{given.what}.jsonl.gz"
@@ -83,7 +81,7 @@ def main() -> None:
     print(f"{out}: {len(studies)} studies, {trials} trials, {out.stat().st_size / 1000:.0f} kB")
 
 
-def studied(recorder: Recorder, costs: Results) -> Iterator[Recorded]:
+def studied(recorder: Recorder) -> Iterator[Recorded]:
     """The studies of a recording, as they are done."""
     driver = driver_of(recorder)
     designs = {
@@ -95,9 +93,7 @@ def studied(recorder: Recorder, costs: Results) -> Iterator[Recorded]:
         study = replace(study, name=f"{study.name}-{label}", final=replace(study.final, seeds=judged))
         yield told(recorded(study, drive(study, driver.trainer)))
     for name in COMPARED[recorder.key]:
-        search = Search(name, SETTINGS.get(name, {}))
-        if name in BY_COMPUTE:
-            search = at(costs, recorder, search, RUNS)
+        search = at(Search(name, SETTINGS.get(name, {})), RUNS)
         seeds = SEEDS[recorder.key]
         for seed in seeds[:1] if name in ONE_RECIPE else seeds:
             study = driver.study(search, runs=RUNS, seed=seed)

@@ -65,7 +65,7 @@ def compete(results: Results, contest: Contest) -> Outcomes:
     oracles = {setting: oracle(results, setting, contest.oracle_trials) for setting in contest.settings}
     plain = {setting: proportional(results, setting) for setting in contest.settings}
     places = [
-        (contender.label, point, setting, seed, *contender.job(results, setting, seed, point))
+        (contender.label, point, setting, seed, *contender.job(setting, seed, point))
         for seed in range(contest.seeds)  # seed by seed, so that what is left can be told from what is done
         for setting in contest.settings
         for contender in contenders

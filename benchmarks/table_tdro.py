@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from contenders import at
 from judging import NDCG, RECALL, Judged, Judging, Runs, overall, print_table, said
 from results import Results
 from scenarios import SCENARIOS, Setting
@@ -19,7 +18,7 @@ PAPER = (
 SEARCHES: Mapping[str, Search] = {
     "uniform": Search("uniform"),
     **{
-        f"tdro, {mode}, {shown}": Search("tdro", {"mode": mode, "transfer": transfer})
+        f"tdro, {mode}, {shown}": Search("tdro", {"mode": mode, "transfer": transfer, "length": "budget"})
         for mode in ("ratio", "authors")
         for transfer, shown in (("top_p", "top 70 %"), ("reweight", "reweighted"))
     },
@@ -32,12 +31,10 @@ def print_tdro(results: Results, settings: Sequence[Setting], runs: float, seeds
     recipes: dict[tuple[str, Setting], list[Recipe]] = {}
     judged: dict[str, list[Runs]] = {label: [] for label in SEARCHES}
     for setting in settings:
-        searches = {
-            label: search if label == "uniform" else at(results, setting, search, runs)
-            for label, search in SEARCHES.items()
-        }
         jobs = [
-            Searching(setting, label, searches[label], seed, (runs,)) for seed in range(seeds) for label in searches
+            Searching(setting, label, search, seed, (runs,))
+            for seed in range(seeds)
+            for label, search in SEARCHES.items()
         ]
         for job, line in zip(jobs, results.finish(jobs), strict=True):
             recipe = found_in(line, runs).recipe

@@ -112,19 +112,23 @@ class Gradients:
     parameters: str = ""
 
 
+NEGATIVES = 7
+"""Own negatives of an example in a mixed batch where no rule says otherwise (those of the paper of tDRO)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A rule that moves the weights at every step of a run, by its name in mixtune.rules.RULES.
 
     settings are the rule's own. state is where it stands at the start: name -> one number per usable source in the
     order of Study.names, or a single number; empty means the rule's own start. negatives is the number of own hard
-    negatives that an example's loss is told from (the paper of tDRO: 7); no other document of the batch takes part.
+    negatives that an example's loss is told from; no other document of the batch takes part.
     """
 
     name: str
     settings: Mapping[str, Json] = field(default_factory=dict)
     state: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    negatives: int = 7
+    negatives: int = NEGATIVES
 
 
 @dataclass(frozen=True, slots=True)

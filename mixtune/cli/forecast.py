@@ -23,7 +23,7 @@ from mixtune.searchers.rehearsal import rehearsed
 from mixtune.searchers.surveyed import Surveyed
 from mixtune.study import Study
 from mixtune.training.base import Progress
-from mixtune.training.cost import fresh_run_flops, judging_flops, search_flops
+from mixtune.training.cost import dev_flops, fresh_run_flops, judging_flops, mixed_cost, search_flops
 from mixtune.training.data.reading import read_source, read_target
 from mixtune.training.data.texts import SourceText, TargetText
 from mixtune.training.encoding.embedder import BaseModel
@@ -147,9 +147,8 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
     dim = table.embeddings.shape[1] if base is None else base.get_embedding_dimension() or 0
     lengths = _Lengths(table.lengths, dim)
     facts = source_facts(sources, pairs, table.lengths, removed)
-    unit = fresh_run_flops(study, facts, prepared, lengths)
-    dev = fresh_run_flops(replace(study, proxy=replace(study.proxy, steps=0)), facts, prepared, lengths)
     proxy = open_proxy(study.model, study.proxy, lengths)
+    unit = fresh_run_flops(study, facts, prepared, proxy)
     untrained = BaseModel(lengths)
     survey = sum(search_flops(untrained, split) for task in tasks.values() for split in (task.dev, task.test))
     judged = unit + judging_flops(proxy, tasks.values())
@@ -162,6 +161,8 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
             unit,
             model.fingerprint,
             contamination=contamination_of(study, shared, removed),
+            dev_flops=dev_flops(proxy, tasks),
+            mixed=mixed_cost(study, prepared, proxy),
         ),
     )
     searcher = make(study.search)
@@ -173,7 +174,7 @@ def forecast(study: Study, cache: Path, free: Callable[[Path], int], progress: P
             f"preparing study {study.name!r} needs {ceil(disk / 1e6):,} MB in {cache}, where {room // 10**6:,} MB are "
             f"free: make room, set MIXTUNE_HOME to another disk, or lower the sources' limit"
         )
-    search = _search_flops(study, searcher, Prices(study, prepared, proxy, dev))
+    search = _search_flops(study, searcher, Prices(study, prepared, proxy))
     return Forecast(
         study=study,
         texts=len(used),

@@ -16,11 +16,11 @@ from mixtune.study import Study
 BASELINES = ("uniform", "proportional", "expert")
 """Labels of what takes part in every comparison without being asked."""
 
-ENDLESS: Mapping[str, Mapping[str, Json]] = {algorithm: {"length": 1_000_000} for algorithm in ("doge", "multidds")}
-"""What such chains are given unless the file gives them a length: they end where the compute does.
-
-Left to itself a chain is as long as a fresh trial, whatever the budget. No step of these depends on the length. tDRO's
-does, which spreads its dose over it, and how long a reference it and DoReMi pay for is theirs to say.
+BY_BUDGET: Mapping[str, Mapping[str, Json]] = {
+    algorithm: {"length": "budget"} for algorithm in ("doge", "doremi", "multidds", "tdro")
+}
+"""What such chains are given unless the file gives them a length: left to themselves they are as long as a fresh trial,
+whatever the budget.
 """
 
 
@@ -69,7 +69,7 @@ def comparison_of(study: Study, compare: CompareEntry, *, finalists_given: bool)
 
     Where nothing is said of it, compute is equal if the budget limits it, else trials, else seconds; the budget's
     other limits are left out. So are finalists unless the file asks for them: what they cost is not the search's.
-    Chains that need no length are endless, see ENDLESS.
+    Chains are as long as the budget pays for unless the file gives them a length, see BY_BUDGET.
 
     Raises:
         ConfigError: the budget has no limit of the kind that is to be equal.
@@ -99,4 +99,4 @@ def comparison_of(study: Study, compare: CompareEntry, *, finalists_given: bool)
 
 
 def _search(algorithm: str, settings: Mapping[str, Json]) -> Search:
-    return Search(algorithm, {**ENDLESS.get(algorithm, {}), **settings})
+    return Search(algorithm, {**BY_BUDGET.get(algorithm, {}), **settings})

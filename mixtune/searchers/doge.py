@@ -9,7 +9,17 @@ from pydantic import Field
 
 from mixtune.proposal import Gradients, Proposal, Rule
 from mixtune.recipe import Recipe
-from mixtune.searchers.rounds import Rounds, Ruled, next_round, recommended, require_round, rounds_in, weights_in
+from mixtune.searchers.rounds import (
+    Length,
+    Rounds,
+    Ruled,
+    most_rounds,
+    next_round,
+    recommended,
+    require_round,
+    steps_of,
+    weights_in,
+)
 from mixtune.study import Study
 from mixtune.trial import Trial
 
@@ -18,10 +28,11 @@ from mixtune.trial import Trial
 class DoGESearch(Ruled):
     """DoGE for target tasks: sources gain weight whose gradients point where the targets' do (arXiv 2310.15393).
 
-    A chain of rounds of `steps` steps each, `length` in all (None: as a fresh trial), after which it is exhausted.
-    Batches mix sources uniformly. At every step each source's gradient is compared with the targets', log w += eta * W
-    (see `mixtune.rules.doge`), then theta moves on losses weighted by w; gradients of targets never move it. A chain in
-    rounds ends where one long run would. The recommendation is the mean of w over all steps.
+    A chain of rounds of `steps` steps each, `length` in all (None: as a fresh trial; "budget": until the budget ends
+    it), after which it is exhausted. Batches mix sources uniformly. At every step each source's gradient is compared
+    with the targets', log w += eta * W (see `mixtune.rules.doge`), then theta moves on losses weighted by w; gradients
+    of targets never move it. A chain in rounds ends where one long run would. The recommendation is the mean of w over
+    all steps.
 
     The authors': W, its norms and clips, the mean. Ours: eta as a setting (theirs is the learning rate over mu, 0.01 to
     0.05 per step; default 1, since W is as small as the targets' gradients: about 0.01 on a linear head, and a proxy
@@ -44,7 +55,7 @@ class DoGESearch(Ruled):
     dev_negatives: Annotated[int, Field(ge=0)] = 8
     parameters: str = ""
     steps: Annotated[int, Field(ge=1)] = 10
-    length: Annotated[int, Field(ge=1)] | None = None
+    length: Length = None
 
     def propose(self, state: Rounds, study: Study, rng: np.random.Generator) -> Proposal:
         """The next round.
@@ -60,12 +71,12 @@ class DoGESearch(Ruled):
             parameters=self.parameters,
         )
         rule = Rule("doge", {"eta": self.eta}, negatives=self.negatives)
-        length = self.length or study.proxy.steps
+        length = steps_of(study, self.length)
         return next_round(study, state, rule, steps=self.steps, length=length, gradients=gradients)
 
     def most(self, study: Study) -> int | None:
         """The rounds of the chain."""
-        return rounds_in(self.length or study.proxy.steps, self.steps)
+        return most_rounds(study, self.length, self.steps)
 
     def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:
         """The mean of w over the steps of all complete rounds.

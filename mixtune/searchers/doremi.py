@@ -10,8 +10,11 @@ from pydantic import Field
 from mixtune.proposal import Proposal, Rule
 from mixtune.recipe import Recipe
 from mixtune.searchers.rounds import (
+    Length,
+    Lengths,
     Rounds,
     Ruled,
+    lengths_of,
     next_round,
     recommended,
     reference_run,
@@ -28,11 +31,11 @@ class DoReMiSearch(Ruled):
     """DoReMi: sources gain weight by their loss in excess of a reference model's (arXiv 2305.10429, algorithm 1).
 
     No dev set is read. First a reference: a fresh uniform run of `reference_steps` (None: as a fresh trial), repeated
-    if it failed. Then a chain of rounds of `steps` steps each, `length` in all (None: as a fresh trial), after which it
-    is exhausted. Batches mix sources uniformly and an example's loss is told from `negatives` own hard negatives alone.
-    At every step log w += eta * excess and w <- (1 - c) w + c / M (see `mixtune.rules.doremi`), then theta moves on
-    losses weighted by w. A chain in rounds ends where one long run would. The recommendation is the mean of w over all
-    steps.
+    if it failed. Then a chain of rounds of `steps` steps each, `length` in all (None: as a fresh trial; "budget":
+    reference and chain as long as the budget pays for, see `lengths_of`), after which it is exhausted. Batches mix
+    sources uniformly and an example's loss is told from `negatives` own hard negatives alone. At every step log w +=
+    eta * excess and w <- (1 - c) w + c / M (see `mixtune.rules.doremi`), then theta moves on losses weighted by w. A
+    chain in rounds ends where one long run would. The recommendation is the mean of w over all steps.
 
     The paper's: the rule, eta 1, c = `smoothing` 1e-3, the mean. Ours: a contrastive loss in place of that of a
     language model, with its negatives (7, as in tDRO), a uniform reference (the paper's also proportional), rounds and
@@ -48,7 +51,7 @@ class DoReMiSearch(Ruled):
     smoothing: Annotated[float, Field(ge=0, lt=1)] = 1e-3
     negatives: Annotated[int, Field(ge=1)] = 7
     steps: Annotated[int, Field(ge=1)] = 30
-    length: Annotated[int, Field(ge=1)] | None = None
+    length: Length = None
     reference_steps: Annotated[int, Field(ge=1)] | None = None
 
     def propose(self, state: Rounds, study: Study, rng: np.random.Generator) -> Proposal:
@@ -59,13 +62,16 @@ class DoReMiSearch(Ruled):
             ValueError: the bounds leave no mixture.
         """
         if state.reference is None:
-            return reference_run(study, self.reference_steps)
+            return reference_run(study, self._lengths(study).reference)
         rule = Rule("doremi", {"eta": self.eta, "smoothing": self.smoothing}, negatives=self.negatives)
-        return next_round(study, state, rule, steps=self.steps, length=self.length or study.proxy.steps)
+        return next_round(study, state, rule, steps=self.steps, length=self._lengths(study).chain)
 
     def most(self, study: Study) -> int | None:
         """The reference and the rounds of the chain."""
-        return 1 + rounds_in(self.length or study.proxy.steps, self.steps)
+        return 1 + rounds_in(self._lengths(study).chain, self.steps)
+
+    def _lengths(self, study: Study) -> Lengths:
+        return lengths_of(study, self.length, self.reference_steps, steps=self.steps, negatives=self.negatives)
 
     def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:
         """The mean of w over the steps of all complete rounds.

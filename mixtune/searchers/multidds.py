@@ -17,7 +17,7 @@ from mixtune.searchers.base import FoldSearcher
 from mixtune.searchers.chain import left_after, listed, next_arms
 from mixtune.searchers.keep import pruning_and_batching_at
 from mixtune.searchers.prior import Prior, prior_mixture
-from mixtune.searchers.rounds import rounds_in
+from mixtune.searchers.rounds import Length, most_rounds, steps_of
 from mixtune.study import Study
 from mixtune.trial import Trial, TrialState
 
@@ -45,13 +45,13 @@ class Course:
 class MultiDDS(FoldSearcher[Course]):
     """MultiDDS-S: sources gain weight whose gradients point where the targets' do (arXiv 2004.06748, stabilised).
 
-    A chain of rounds, `length` steps in all (None: as a fresh trial), after which it is exhausted. A round trains
-    `steps` ordinary steps on batches drawn from the weights, one source a batch, then compares gradients: the reward of
-    source i is R_i = sum_j v_j max(0, cos(gradient of target j, gradient of i)), and psi takes `updates` steps of Adam
-    of size `rate` on -sum_i R_i log w_i; Adam's averages last from round to round. If all rewards are 0, there is no
-    step. A round that failed is left out, and the next continues where it started. The recommendation is the mean of
-    the weights after each of the last half of the rounds (`keep: mean`, ours), or the `last` ones, which the paper's
-    training ends with.
+    A chain of rounds, `length` steps in all (None: as a fresh trial; "budget": until the budget ends it), after which
+    it is exhausted. A round trains `steps` ordinary steps on batches drawn from the weights, one source a batch, then
+    compares gradients: the reward of source i is R_i = sum_j v_j max(0, cos(gradient of target j, gradient of i)), and
+    psi takes `updates` steps of Adam of size `rate` on -sum_i R_i log w_i; Adam's averages last from round to round. If
+    all rewards are 0, there is no step. A round that failed is left out, and the next continues where it started. The
+    recommendation is the mean of the weights after each of the last half of the rounds (`keep: mean`, ours), or the
+    `last` ones, which the paper's training ends with.
 
     The paper's: reward, loss and Adam; its code takes 200 steps of 1e-4 every 1,000 updates. Ours: 20 steps of 0.01 per
     round, since a proxy has a few hundred updates in all; the prior it starts from (the paper: by size); `probes`
@@ -80,7 +80,7 @@ class MultiDDS(FoldSearcher[Course]):
     negatives: Annotated[int, Field(ge=0)] = 48
     parameters: str = ""
     steps: Annotated[int, Field(ge=1)] = 10
-    length: Annotated[int, Field(ge=1)] | None = None
+    length: Length = None
 
     def start(self, study: Study) -> Course:
         """The prior, and nothing known.
@@ -121,7 +121,7 @@ class MultiDDS(FoldSearcher[Course]):
             SearchExhausted: the chain has its length, or no source can be compared.
             ValueError: the bounds leave no mixture.
         """
-        length = self.length or study.proxy.steps
+        length = steps_of(study, self.length)
         if state.steps >= length:
             raise SearchExhausted(f"the chain of multidds has its {length} steps: its length is a setting")
         if not state.eligible:
@@ -152,7 +152,7 @@ class MultiDDS(FoldSearcher[Course]):
 
     def most(self, study: Study) -> int | None:
         """The rounds of the chain."""
-        return rounds_in(self.length or study.proxy.steps, self.steps)
+        return most_rounds(study, self.length, self.steps)
 
     def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:
         """Mean of the weights after each of the last half of the complete rounds, or the last ones.

@@ -2,18 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import numpy as np
+from pydantic import Field
 
 from mixtune.batching import Batching
 from mixtune.errors import SearchExhausted
-from mixtune.proposal import Gradients, Proposal, Role, Rule
+from mixtune.proposal import NEGATIVES, Gradients, Proposal, Role, Rule
 from mixtune.recipe import FloatArray, Mixture, Recipe
 from mixtune.searchers.base import FoldSearcher
 from mixtune.searchers.keep import pruning_and_batching_at
 from mixtune.study import Study
 from mixtune.trial import Trial, TrialState
+
+Length: TypeAlias = Annotated[int, Field(ge=1)] | Literal["budget"] | None
+"""Steps of a chain: so many, as many as the study's budget pays for, or (None) those of a fresh trial."""
+
+ENDLESS = 1_000_000_000
+"""Steps of a chain that ends where the budget does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +72,10 @@ def after(state: Rounds, trial: Trial) -> Rounds:
     return replace(state, rounds=state.rounds + 1, steps=steps, parent=trial.number, rule=found.rule)
 
 
-def reference_run(study: Study, steps: int | None) -> Proposal:
-    """A fresh run of so many steps (None: those of a fresh trial) on a uniform mixture, in mixed batches."""
-    length = steps or study.proxy.steps
+def reference_run(study: Study, steps: int) -> Proposal:
+    """A fresh run of so many steps on a uniform mixture, in mixed batches."""
     recipe = mixed_recipe(study, np.full(len(study.names), 1.0))
-    return Proposal(recipe, length, Role.REFERENCE, horizon=length, scored=False)
+    return Proposal(recipe, steps, Role.REFERENCE, horizon=steps, scored=False)
 
 
 def next_round(
@@ -102,6 +108,52 @@ def next_round(
 def rounds_in(length: int, steps: int) -> int:
     """Rounds of `steps` steps that a chain of that length takes."""
     return -(-length // steps)
+
+
+def steps_of(study: Study, length: Length) -> int:
+    """Steps of a chain that does the same at every step, however many there will be."""
+    return ENDLESS if length == "budget" else length or study.proxy.steps
+
+
+def most_rounds(study: Study, length: Length, steps: int) -> int | None:
+    """Rounds of such a chain, None where the budget ends it."""
+    return None if length == "budget" else rounds_in(steps_of(study, length), steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Steps of a reference run and of the chain that reads its losses."""
+
+    reference: int
+    chain: int
+
+
+def lengths_of(study: Study, length: Length, reference: int | None, *, steps: int, negatives: int) -> Lengths:
+    """Lengths of a chain that has to know its own beforehand, and of its reference.
+
+    Of a budget of compute, reference and chain get as many steps each, up to those of a fresh trial; what is left goes
+    into the chain. Of a budget of trials one is the reference's. Where the budget says neither, or what mixed batches
+    cost is not known, length `budget` means None.
+
+    Args:
+        study: unprepared, its costs are not known.
+        length: of the chain.
+        reference: steps of the reference run; None: see above, or those of a fresh trial.
+        steps: of a round.
+        negatives: own negatives per example in the chain.
+    """
+    usual, found = study.proxy.steps, list[Lengths]()
+    budget, prepared = study.budget, study.preparation
+    if length != "budget":
+        return Lengths(reference or usual, length or usual)
+    if budget.trials is not None:
+        found.append(Lengths(reference or usual, max(1, budget.trials - 1) * steps))
+    if budget.runs is not None and prepared is not None and prepared.mixed is not None and prepared.mixed.step(1) > 0:
+        each, known = prepared.mixed.step(NEGATIVES), prepared.mixed.step(negatives, reference=True)
+        left = budget.runs * prepared.run_flops - prepared.dev_flops
+        first = reference or min(usual, max(1, int(left / (each + known))))
+        found.append(Lengths(first, max(1, int((left - first * each) / known))))
+    return min(found, key=lambda one: one.chain, default=Lengths(reference or usual, usual))
 
 
 def mixed_recipe(study: Study, weights: FloatArray) -> Recipe:

@@ -10,8 +10,11 @@ from pydantic import Field
 from mixtune.proposal import Proposal, Rule
 from mixtune.recipe import FloatArray, Recipe
 from mixtune.searchers.rounds import (
+    Length,
+    Lengths,
     Rounds,
     Ruled,
+    lengths_of,
     next_round,
     recommended,
     reference_run,
@@ -29,10 +32,11 @@ class TDROSearch(Ruled):
 
     No dev set is read: min over theta, max over w of sum_i w_i M_i(theta), M_i the ratio of a source's proxy to its
     reference loss. First a reference: a fresh uniform run of `reference_steps` (None: as a fresh trial), repeated if it
-    failed. Then a chain of rounds of `steps` steps each, `length` in all (None: as a fresh trial), after which it is
-    exhausted. Batches mix sources uniformly, an example's loss is told from `negatives` own hard negatives alone, and
-    at every step w moves by log w += eta * v (`mixtune.rules.tdro` says how, and what `mode` is), then theta on losses
-    weighted by w. A chain in rounds ends where one long run would.
+    failed. Then a chain of rounds of `steps` steps each, `length` in all (None: as a fresh trial; "budget": reference
+    and chain as long as the budget pays for, see `lengths_of`), after which it is exhausted. Batches mix sources
+    uniformly, an example's loss is told from `negatives` own hard negatives alone, and at every step w moves by log w
+    += eta * v (`mixtune.rules.tdro` says how, and what `mode` is), then theta on losses weighted by w. A chain in
+    rounds ends where one long run would.
 
     The paper's: the ratio, clipping to norm 1, 7 negatives, a dose eta * length of 20 (0.02 x 1,000; kept when the
     length is another), the last w, and both transfers: `top_p` (default) keeps the `percent` % largest, 70 in the
@@ -54,7 +58,7 @@ class TDROSearch(Ruled):
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.99
     negatives: Annotated[int, Field(ge=1)] = 7
     steps: Annotated[int, Field(ge=1)] = 30
-    length: Annotated[int, Field(ge=1)] | None = None
+    length: Length = None
     reference_steps: Annotated[int, Field(ge=1)] | None = None
 
     def propose(self, state: Rounds, study: Study, rng: np.random.Generator) -> Proposal:
@@ -65,15 +69,18 @@ class TDROSearch(Ruled):
             ValueError: the bounds leave no mixture.
         """
         if state.reference is None:
-            return reference_run(study, self.reference_steps)
-        length = self.length or study.proxy.steps
+            return reference_run(study, self._lengths(study).reference)
+        length = self._lengths(study).chain
         settings = {"mode": self.mode, "eta": self.dose / length, "decay": self.decay, "ema": self.ema}
         rule = Rule("tdro", settings, negatives=self.negatives)
         return next_round(study, state, rule, steps=self.steps, length=length)
 
     def most(self, study: Study) -> int | None:
         """The reference and the rounds of the chain."""
-        return 1 + rounds_in(self.length or study.proxy.steps, self.steps)
+        return 1 + rounds_in(self._lengths(study).chain, self.steps)
+
+    def _lengths(self, study: Study) -> Lengths:
+        return lengths_of(study, self.length, self.reference_steps, steps=self.steps, negatives=self.negatives)
 
     def recommend(self, study: Study, trials: Sequence[Trial]) -> Recipe:
         """The transfer of the weights that the last complete round ended with.

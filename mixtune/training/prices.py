@@ -4,24 +4,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from mixtune.proposal import Gradients, Probe, Proposal
+from mixtune.proposal import NEGATIVES, Gradients, Probe, Proposal
 from mixtune.recipe import Mixture
 from mixtune.rules import make_rule
 from mixtune.sampler import RecipeDraw
 from mixtune.study import Study
-from mixtune.training.cost import mixed_steps
+from mixtune.training.cost import SAMPLED_MIXED, mixed_steps
 from mixtune.training.encoding.encodings import distinct
 from mixtune.training.measuring.devloss import DevPool
-from mixtune.training.mixed.step import NEGATIVES, MixedStep
+from mixtune.training.mixed.step import MixedStep
 from mixtune.training.prepared import Prepared
 from mixtune.training.proxy import ProxyModel
 from mixtune.training.signals.gradients import chosen_parameters
 from mixtune.training.signals.probing import probe_pools
 from mixtune.training.step import step_of
 from mixtune.training.walks.walk import Taken
-
-SAMPLED = 20
-"""Steps that are drawn to find what one costs on average; batches of one source are drawn two of each."""
 
 
 class Prices:
@@ -31,17 +28,16 @@ class Prices:
     teachers add is left out.
 
     Args:
-        study: prepared.
+        study: prepared, with all its costs.
         prepared: the study's arrays.
         model: the proxy; only lengths are read of its table.
-        dev: cost of one dev evaluation.
     """
 
-    def __init__(self, study: Study, prepared: Prepared, model: ProxyModel, dev: float) -> None:
+    def __init__(self, study: Study, prepared: Prepared, model: ProxyModel) -> None:
         self._study = study
         self._prepared = prepared
         self._model = model
-        self._dev = dev
+        self._dev = study.prepared.dev_flops
         self._sources = {name: prepared.sources[name] for name in study.names}
         self._rows = {name: np.arange(len(pairs.queries)) for name, pairs in self._sources.items()}
         self._steps: dict[object, float] = {}
@@ -72,25 +68,26 @@ class Prices:
             return self._ordinary
         negatives = NEGATIVES if rule is None else rule.negatives
         gradients = proposal.gradients if self._at_every_step(proposal) else None
-        key = (negatives, proposal.reference is not None, gradients)
+        if gradients is None:
+            costs = self._study.prepared.mixed
+            if costs is None:
+                raise ValueError("the study's preparation does not say what mixed batches cost: prepare it anew")
+            return costs.step(negatives, reference=proposal.reference is not None)
+        key = (negatives, gradients)
         if key not in self._steps:
-            mixture = Mixture.normalised(dict.fromkeys(self._study.names, 1.0))
-            draw = RecipeDraw(self._rows, mixture, self._study.proxy.batch_size, self._study.seed)
-            steps = mixed_steps(self._sources, draw, SAMPLED, negatives)
-            costs = [self._mixed(step, proposal.reference is not None, gradients) for step in steps]
-            target = 0.0 if gradients is None else self._targets(gradients, together=True)
-            self._steps[key] = float(np.mean(costs)) + target
+            draw = RecipeDraw(
+                self._rows, Mixture.uniform(self._study.names), self._study.proxy.batch_size, self._study.seed
+            )
+            steps = mixed_steps(self._sources, draw, SAMPLED_MIXED, negatives)
+            sampled = [self._in_parts(step, gradients) for step in steps]
+            self._steps[key] = float(np.mean(sampled)) + self._targets(gradients, together=True)
         return self._steps[key]
 
-    def _mixed(self, step: MixedStep, reference: bool, gradients: Gradients | None) -> float:
-        """A mixed step: one part where no gradients of sources are told apart, else one per source."""
-        model, texts = self._model, step.texts()
-        known = model.encode_flops(texts) if reference else 0.0
-        if gradients is None:
-            return known + model.train_flops(texts)
-        names = chosen_parameters(model, gradients.parameters)
+    def _in_parts(self, step: MixedStep, gradients: Gradients) -> float:
+        """A mixed step whose sources' gradients are told apart."""
+        model, names = self._model, chosen_parameters(self._model, gradients.parameters)
         parts = [step.part(own).texts() for _, own in step.blocks()]
-        return known + sum(model.train_flops(part) + model.gradient_flops(part, names) for part in parts)
+        return sum(model.train_flops(part) + model.gradient_flops(part, names) for part in parts)
 
     def _look(self, probe: Probe) -> float:
         """Measuring once the dev loss that influence is made of."""

@@ -138,21 +138,22 @@ def _spent(
 ) -> tuple[float, float]:
     """What the search has spent, and half of what the proposal may cost.
 
-    A trial without a cost (failed, or not shown yet) counts as much as the mean of its role so far, before there is
-    one a fresh run as much as `fresh` and a round its share of a reference: what as many steps of that took, without
-    a reference nothing.
+    A trial without a cost (failed, or not shown yet) counts as much as the mean of its role so far, under a rule, where
+    the cost lies in the steps, as much as that many steps. Before there is one a fresh run counts as much as `fresh`
+    and a round its share of a reference: what as many steps of that took, without a reference nothing.
     """
 
     def costs(role: Role) -> list[tuple[float, int]]:
         return [(counted(t.measurement.cost), t.proposal.steps) for t in shown if t.role is role and t.measurement]
 
     def expected(asked: Proposal) -> float:
-        if known := costs(asked.role):
+        known = costs(asked.role)
+        if known and asked.rule is None:
             return sum(cost for cost, _ in known) / len(known)
         if asked.role is not Role.ROUND:
             return fresh
-        references = costs(Role.REFERENCE)
-        return asked.steps * sum(cost for cost, _ in references) / max(1, sum(steps for _, steps in references))
+        known = known or costs(Role.REFERENCE)
+        return asked.steps * sum(cost for cost, _ in known) / max(1, sum(steps for _, steps in known))
 
     spent = sum(
         counted(trial.measurement.cost) if trial.measurement is not None else expected(trial.proposal)

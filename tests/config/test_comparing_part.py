@@ -92,10 +92,11 @@ def test_a_searcher_that_always_takes_part_is_not_offered(file: Path) -> None:
     assert not {"uniform", "proportional", "expert"} & set(str(error.value).replace(",", "").split())
 
 
-def test_chains_whose_steps_do_not_depend_on_a_length_end_where_the_compute_does(file: Path) -> None:
-    found = load_comparison(written(file, "budget: {runs: 4}\n"), searchers=["doge", "multidds", "tdro", "doremi"])
-    lengths = {label: search.settings.get("length") for label, search in found.comparison.contenders.items()}
-    assert lengths == {"doge": 1_000_000, "multidds": 1_000_000, "tdro": None, "doremi": None}
+def test_chains_are_as_long_as_the_budget_pays_for_unless_the_file_says_how_long(file: Path) -> None:
+    part = "compare: {searchers: {doge: {}, multidds: {}, tdro: {}, doremi: {}, short: {algorithm: tdro, length: 9}}}\n"
+    found = load_comparison(written(file, part, "budget: {runs: 4}\n")).comparison
+    lengths = {label: search.settings["length"] for label, search in found.contenders.items()}
+    assert lengths == {**dict.fromkeys(("doge", "multidds", "tdro", "doremi"), "budget"), "short": 9}
 
 
 def test_a_length_that_is_given_stays(file: Path) -> None:

@@ -235,9 +235,9 @@ def test_a_whole_trial_costs_what_torchs_counter_counts(role: Role, probe: Probe
 def test_the_unit_of_a_budget_is_what_a_proportional_run_is_charged(tmp_path: Path) -> None:
     synthetic_table, prepared = synthetic()
     study = study_of(prepared)
-    expected = fresh_run_flops(study, study.prepared.sources, prepared, synthetic_table)
-    proposal = Proposal(Recipe(study.proportional()), study.proxy.steps, Role.SEARCH)
     bench = bench_of(synthetic_table, prepared)
+    expected = fresh_run_flops(study, study.prepared.sources, prepared, bench.model)
+    proposal = Proposal(Recipe(study.proportional()), study.proxy.steps, Role.SEARCH)
     outcome = run_trial(study, Task(0, proposal, 99, tmp_path / "c"), bench, lambda step, score: None, 0.0)
     assert outcome.measurement.cost.flops == pytest.approx(expected)
 
@@ -266,7 +266,7 @@ def test_long_runs_cost_in_proportion_to_their_steps() -> None:
 
     def cost(steps: int) -> float:
         longer = replace(study, proxy=replace(study.proxy, steps=steps))
-        return fresh_run_flops(longer, study.prepared.sources, prepared, synthetic_table)
+        return fresh_run_flops(longer, study.prepared.sources, prepared, bench_of(synthetic_table, prepared).model)
 
     assert cost(5000) - cost(0) == pytest.approx(5 * (cost(1000) - cost(0)))
 

@@ -7,6 +7,7 @@ import pytest
 from small_study import bench_of, study_of, synthetic
 
 from mixtune.errors import SearchExhausted
+from mixtune.search import Budget
 from mixtune.searchers.base import FoldSearcher
 from mixtune.searchers.doge import DoGESearch
 from mixtune.searchers.doremi import DoReMiSearch
@@ -18,7 +19,7 @@ from mixtune.searchers.tdro import TDROSearch
 from mixtune.source import SourceFacts
 from mixtune.study import Study
 from mixtune.training.base import Task
-from mixtune.training.cost import fresh_run_flops
+from mixtune.training.cost import dev_flops, fresh_run_flops, mixed_cost
 from mixtune.training.prices import Prices
 from mixtune.training.trainer import run_trial
 from mixtune.trial import Trial, TrialState
@@ -34,10 +35,14 @@ def priced() -> tuple[Study, Prices]:
     facts = {
         name: SourceFacts(len(pairs.queries), len(pairs.queries), 7.0, "") for name, pairs in PREPARED.sources.items()
     }
-    unit = fresh_run_flops(study, facts, PREPARED, TABLE)
-    dev = fresh_run_flops(replace(study, proxy=replace(study.proxy, steps=0)), facts, PREPARED, TABLE)
-    study = replace(study, preparation=replace(study.prepared, run_flops=unit))
-    return study, Prices(study, PREPARED, BENCH.model, dev)
+    costs = replace(
+        study.prepared,
+        run_flops=fresh_run_flops(study, facts, PREPARED, BENCH.model),
+        dev_flops=dev_flops(BENCH.model, PREPARED.targets),
+        mixed=mixed_cost(study, PREPARED, BENCH.model),
+    )
+    study = replace(study, preparation=costs)
+    return study, Prices(study, PREPARED, BENCH.model)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +75,16 @@ def test_a_proposal_costs_what_was_foreseen(searcher: FoldSearcher[object], tmp_
     rehearsal = [proposal for _, proposal in zip(range(ROUNDS), rehearsed(study, searcher), strict=False)]
     spent = sum(trial.measurement.cost.flops for trial in trials if trial.measurement)
     assert sum(map(prices.of, rehearsal)) == pytest.approx(spent, rel=0.1)
+
+
+@pytest.mark.parametrize("runs", [2.0, 5.0, 12.0])
+@pytest.mark.parametrize("searcher", [TDROSearch(steps=2, length="budget"), DoReMiSearch(steps=2, length="budget")])
+def test_a_chain_with_its_reference_fills_a_budget_of_compute(searcher: FoldSearcher[object], runs: float) -> None:
+    study, prices = priced()
+    study = replace(study, budget=Budget(runs=runs))
+    left = runs * study.prepared.run_flops - sum(map(prices.of, rehearsed(study, searcher)))
+    assert study.prepared.mixed is not None
+    assert 0 <= left < study.prepared.mixed.step(7, reference=True)  # less than another step
 
 
 @pytest.mark.parametrize(

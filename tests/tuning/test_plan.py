@@ -10,7 +10,7 @@ import pytest
 
 from mixtune.errors import NotReady, SearchExhausted
 from mixtune.measurement import Cost, Measurement
-from mixtune.proposal import Proposal, Role
+from mixtune.proposal import Proposal, Role, Rule
 from mixtune.recipe import Mixture, Recipe
 from mixtune.search import Budget
 from mixtune.searchers.base import Searcher
@@ -18,6 +18,8 @@ from mixtune.searchers.blackbox import ranked
 from mixtune.study import Study
 from mixtune.trial import Trial, TrialState
 from mixtune.tuning import plan
+
+RULE = Rule("tdro")
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,10 @@ class Long(Chain):
 
     name: ClassVar[str] = "long"
     steps: int = 10
+    rule: Rule | None = None
 
     def suggest(self, study: Study, trials: Sequence[Trial], rng: np.random.Generator) -> Proposal:
-        return replace(super().suggest(study, trials, rng), steps=self.steps)
+        return replace(super().suggest(study, trials, rng), steps=self.steps, rule=self.rule)
 
 
 def prepared(trials: int | None = 4, runs: float | None = None, workers: int = 2) -> Study:
@@ -209,6 +212,21 @@ def test_a_first_round_is_expected_to_cost_what_steps_of_the_reference_did(steps
     except SearchExhausted:
         found = False
     assert found == bool(rounds)
+
+
+@pytest.mark.parametrize(("rule", "steps", "proposed"), [(RULE, 2, True), (RULE, 20, False), (None, 2, False)])
+def test_a_short_last_round_under_a_rule_is_expected_to_cost_what_its_steps_do(
+    rule: Rule | None, steps: int, proposed: bool
+) -> None:
+    study = prepared(trials=None, runs=1.2, workers=1)
+    trials = [finish(trial, flops=0.0) for trial in plan.opening(study)]
+    proposal = Proposal(study.recipe(study.proportional()), 20, Role.ROUND, rule=RULE)
+    trials.append(finish(Trial(len(trials), proposal, seed=0), flops=study.prepared.run_flops))
+    try:
+        found = plan.propose(study, Long(steps=steps, rule=rule), trials).role is Role.ROUND
+    except SearchExhausted:
+        found = False
+    assert found == proposed
 
 
 def test_an_extended_study_goes_on_with_the_next_number() -> None:

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from mixtune.errors import TrainingError
-from mixtune.proposal import Proposal
+from mixtune.proposal import NEGATIVES, Proposal
 from mixtune.rules import RuleState, StepRule, make_rule, state_of
 from mixtune.study import Study
 from mixtune.training.base import Task
 from mixtune.training.mixed.reference import Reference
 from mixtune.training.mixed.run import MixedRun
-from mixtune.training.mixed.step import NEGATIVES
 from mixtune.training.prepared import Prepared
 from mixtune.training.run import Run
 from mixtune.training.signals.gradients import StepGradients

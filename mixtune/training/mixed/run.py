@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from mixtune.errors import TrainingError
+from mixtune.proposal import NEGATIVES
 from mixtune.recipe import FloatArray
 from mixtune.rules import RuleState, StepRule, StepSignals, stored
 from mixtune.training.mixed.own_negatives import OwnNegatives
 from mixtune.training.mixed.reference import Reference
-from mixtune.training.mixed.step import NEGATIVES, MixedStep, mixed_step, weighted_mean
+from mixtune.training.mixed.step import MixedStep, mixed_step, weighted_mean
 from mixtune.training.prepared import Floats
 from mixtune.training.run import Run
 from mixtune.training.signals.gradients import StepGradients

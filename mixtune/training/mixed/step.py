@@ -13,9 +13,6 @@ from mixtune.recipe import FloatArray
 from mixtune.training.prepared import Floats, Pairs, Rows
 from mixtune.training.walks.walk import Taken
 
-NEGATIVES = 7
-"""Own negatives of an example where no rule says otherwise (those of the paper of tDRO)."""
-
 
 @dataclass(frozen=True, slots=True)
 class MixedStep:

@@ -19,7 +19,7 @@ from mixtune.study import Study
 from mixtune.target import Target, TargetFacts
 from mixtune.training import prepared as folders
 from mixtune.training.base import Progress
-from mixtune.training.cost import fresh_run_flops
+from mixtune.training.cost import dev_flops, fresh_run_flops, mixed_cost
 from mixtune.training.data.reading import read_source, read_target, seeded, source_hash, target_hash
 from mixtune.training.data.texts import SourceText, TargetText
 from mixtune.training.encoding.features import FeatureTable
@@ -110,11 +110,12 @@ def prepare(study: Study, root: Path, progress: Progress) -> Preparation:
     require_supervision(study, supervised(arrays.sources))
     teaching = open_teaching(arrays, study.proxy, table, root)
     _find_topics(study, arrays, Topics(table, root), progress)
+    proxy = open_proxy(study.model, study.proxy, table)
     return Preparation(
         key=key,
         sources=facts.sources,
         targets=facts.targets,
-        run_flops=fresh_run_flops(study, facts.sources, arrays, table, teaching),
+        run_flops=fresh_run_flops(study, facts.sources, arrays, proxy, teaching),
         model=model.fingerprint,
         encoded=work.encoded,
         tokenised=work.tokenised,
@@ -123,6 +124,8 @@ def prepare(study: Study, root: Path, progress: Progress) -> Preparation:
         flops=work.flops,
         notes=facts.notes,
         contamination=contamination_of(study, shared, removed),
+        dev_flops=dev_flops(proxy, arrays.targets),
+        mixed=mixed_cost(study, arrays, proxy),
     )
 
 

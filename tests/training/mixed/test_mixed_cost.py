@@ -78,9 +78,10 @@ def test_the_unit_of_a_budget_of_mixed_runs_is_what_one_is_charged(tmp_path: Pat
     table, prepared = synthetic()
     study = study_of(prepared)
     study = replace(study, space=replace(study.space, batching=Batching(mixed=True)))
-    expected = fresh_run_flops(study, study.prepared.sources, prepared, table)
+    bench = bench_of(table, prepared)
+    expected = fresh_run_flops(study, study.prepared.sources, prepared, bench.model)
     proposal = Proposal(study.recipe(study.proportional()), study.proxy.steps, Role.SEARCH)
     assert proposal.recipe.batching.mixed
-    assert train(study, bench_of(table, prepared), proposal, tmp_path / "c").flops == pytest.approx(expected)
+    assert train(study, bench, proposal, tmp_path / "c").flops == pytest.approx(expected)
     plain = replace(study, space=replace(study.space, batching=Batching()))
-    assert expected > 2 * fresh_run_flops(plain, study.prepared.sources, prepared, table)
+    assert expected > 2 * fresh_run_flops(plain, study.prepared.sources, prepared, bench.model)
