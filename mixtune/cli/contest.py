@@ -126,4 +126,6 @@ def played_by(store: "Store", label: str, replicate: int, record: "StudyRecord")
         with suppress(SearchExhausted):
             recipe = crowned(record.study, make(record.study.search), trials)
     scores_of = partial(store.scores, name)
-    return Played(label, replicate, record.study, record.state, record.reason, trials, recipe, scores_of)
+    return Played(
+        label, replicate, record.study, record.state, record.reason, trials, recipe, scores_of, record.versions or {}
+    )

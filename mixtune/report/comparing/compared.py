@@ -20,7 +20,10 @@ from mixtune.trial import Trial, TrialState
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A member as it stands. recipe is what its search recommends, None while there is nothing to recommend."""
+    """A member as it stands, and the library versions that its study began with.
+
+    recipe is what its search recommends, None while there is nothing to recommend.
+    """
 
     label: str
     replicate: int
@@ -30,6 +33,7 @@ class Played:
     trials: Sequence[Trial]
     recipe: Recipe | None
     scores_of: Callable[[int], Scores]
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Compared:
 
     entrants holds contenders and baselines, the best objective on test first, those without any result last. study
     stands for what all members have in common; curves and reaches are in the measure `equal`. given is how much of that
-    each search was given, None where their budgets differ.
+    each search was given, None where their budgets differ. versions are those of the first member.
     """
 
     comparison: Comparison
@@ -63,6 +67,7 @@ class Compared:
     reaches: tuple[Reach, ...] = ()
     notes: tuple[str, ...] = ()
     given: float | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def equal(self) -> Equal:
@@ -127,6 +132,7 @@ def compared(
         reaches=tuple(reach(name, level, walked) for name, level in asked.items()),
         notes=(*notes, *evenness_notes(comparison.equal, budgets, list(entrants.values()), silent)),
         given=given(comparison.equal, budgets),
+        versions=played[0].versions if played else {},
     )
 
 

@@ -38,6 +38,7 @@ def compared_document(found: Compared) -> dict[str, Json]:
         "anytime": {label: _curve(each) for label, each in found.curves.items()},
         "reach": [_reach(each) for each in found.reaches],
         "notes": list(found.notes),
+        "versions": dict(found.versions),
     }
 
 

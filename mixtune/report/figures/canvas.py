@@ -20,6 +20,9 @@ BASELINES = {"proportional": "var(--p1)", "uniform": "var(--p2)", "expert": "var
 MARKS = {"proportional": "diamond", "uniform": "line-ns-open", "expert": "triangle-up", "temperature": "square"}
 """Marks of baselines: a figure is readable without its colours."""
 
+DOTS = {**MARKS, "uniform": "circle-open"}
+"""The same where a mark has a line of its own through it, as an interval, or lies in two dimensions."""
+
 SOURCES = ("var(--s0)", "var(--s1)", "var(--s2)", "var(--s3)", "var(--s4)", "var(--s5)", "var(--s6)")
 """Colours that tell sources apart (Okabe and Ito's, which people with any kind of colour vision do)."""
 

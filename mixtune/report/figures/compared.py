@@ -16,6 +16,9 @@ from mixtune.report.sheet import Sheet
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star", "cross")
 """Marks that tell contenders apart beside their colours."""
 
+WHOLE_RANKS = 12
+"""Entrants up to which every rank has a tick."""
+
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 """Lines of the first seven contenders, of the next seven, and so on: their colours are the same."""
 
@@ -254,5 +257,6 @@ def _ranks(rows: Sequence[Rank], critical: float | None) -> go.Figure:
             font={"size": 12},
         )
         drawn.update_yaxes(range=[len(names) + 0.3, -0.6])
-    drawn.update_xaxes(title_text="rank on test", rangemode="normal", nticks=6, zeroline=False)
+    whole = {"dtick": 1} if len(names) <= WHOLE_RANKS else {"nticks": 6}
+    drawn.update_xaxes(title_text="rank on test", rangemode="normal", zeroline=False, **whole)
     return drawn

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from mixtune.proposal import Role
 from mixtune.report.figures.base import Figure
 from mixtune.report.figures.canvas import ACCENT, GRID, SOFT, canvas, line_height, name_axis
-from mixtune.report.sheet import SHOWN, Sheet
+from mixtune.report.sheet import SHOWN, Sheet, left_out
 from mixtune.report.summary import Summary
 from mixtune.trial import Trial, TrialState
 
@@ -134,7 +134,7 @@ def sheet(found: Runs) -> Sheet:
         right=("trial", "score"),
         rows=tuple(lines),
         caption=f"dev {found.metric}; best run first",
-        lines=(f"and {more} more runs (--json has them all)",) if more > 0 else (),
+        lines=left_out(more, "runs"),
     )
 
 

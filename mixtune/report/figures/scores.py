@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from mixtune.report.figures.base import Figure
-from mixtune.report.figures.canvas import ACCENT, BASELINES, MARKS, MUTED, canvas, line_height, name_axis
+from mixtune.report.figures.canvas import ACCENT, BASELINES, DOTS, MUTED, canvas, line_height, name_axis
 from mixtune.report.intervals import Interval
 from mixtune.report.judged import Judged
 from mixtune.report.sheet import Sheet, cut
@@ -75,7 +75,7 @@ def figure(found: Scores) -> go.Figure:
             y=[targets.index(row.target) + 0.7 * ((place + 0.5) / len(recipes) - 0.5) for row in own],
             mode="markers",
             name=recipe,
-            marker={"size": 10, "symbol": MARKS.get(recipe, "circle"), "color": colour},
+            marker={"size": 10, "symbol": DOTS.get(recipe, "circle"), "color": colour},
             error_x={
                 "type": "data",
                 "array": [row.high - row.value for row in own],

@@ -7,9 +7,9 @@ import plotly.graph_objects as go
 
 from mixtune.recipe import Mixture
 from mixtune.report.figures.base import Figure
-from mixtune.report.figures.canvas import ACCENT, BASELINES, GRID, MARKS, MUTED, PAPER, SEQUENCE, canvas, plain
+from mixtune.report.figures.canvas import ACCENT, BASELINES, DOTS, GRID, MUTED, PAPER, SEQUENCE, canvas, plain
 from mixtune.report.figures.parallel import scored_runs
-from mixtune.report.sheet import SHOWN, Sheet, number
+from mixtune.report.sheet import SHOWN, Sheet, left_out, number
 from mixtune.report.summary import Summary
 from mixtune.trial import Trial
 
@@ -97,7 +97,7 @@ def figure(found: Triangle) -> go.Figure:
                 name=row.name,
                 marker={
                     "size": 15,
-                    "symbol": "star" if row.name == "tuned" else MARKS.get(row.name, "x").replace("line-ns", "circle"),
+                    "symbol": "star" if row.name == "tuned" else DOTS.get(row.name, "x"),
                     "color": ACCENT if row.name == "tuned" else BASELINES.get(row.name, MUTED),
                     "line": {"color": PAPER, "width": 1.5},
                 },
@@ -140,7 +140,7 @@ def sheet(found: Triangle) -> Sheet:
             for row in rows
         ),
         caption=f"dev {found.metric}; best run first",
-        lines=(f"and {more} more runs (--json has them all)",) if more > 0 else (),
+        lines=left_out(more, "runs"),
     )
 
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -52,7 +53,7 @@ def poster(told: Story, name: str) -> Poster:
     """
     shown = {each.name: each for each in told.figures}[name]
     drawn: dict[str, str] = {}
-    answer = escape(told.answers[0])
+    answer = _told(told.answers[0])
     body = f'<div class="poster"><p class="answer {told.mark}">{answer}</p>{_figure(shown, "s0", drawn)}</div>'
     lines = len(told.answers[0]) // 80 + 1
     return Poster(_page(told.name, body, drawn), POSTER, int(shown.draw().layout.height) + 26 * lines + 110)
@@ -74,6 +75,11 @@ def _page(title: str, body: str, drawn: dict[str, str]) -> str:
     )
 
 
+def _told(text: str) -> str:
+    """A sentence, escaped, what stands between backticks as code."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escape(text))
+
+
 def _digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
@@ -81,7 +87,7 @@ def _digest(text: str) -> str:
 def _side_by_side(stories: Sequence[Story], drawn: dict[str, str]) -> Iterator[str]:
     """The answers of all, before any of them."""
     rows = "".join(
-        f'<tr><td><a href="#s{index}">{escape(told.name)}</a></td><td>{escape(told.answers[0])}</td></tr>'
+        f'<tr><td><a href="#s{index}">{escape(told.name)}</a></td><td>{_told(told.answers[0])}</td></tr>'
         for index, told in enumerate(stories)
     )
     yield f'<header class="top"><p class="kicker">mixtune report</p><h1>{len(stories)} answers</h1></header>'
@@ -94,7 +100,7 @@ def _side_by_side(stories: Sequence[Story], drawn: dict[str, str]) -> Iterator[s
 
 def _study(told: Story, place: str, drawn: dict[str, str]) -> str:
     tiles = "".join(f"<div><dt>{escape(key)}</dt><dd>{escape(value)}</dd></div>" for key, value in told.facts)
-    others = "".join(f"<p>{escape(line)}</p>" for line in told.answers[1:])
+    others = "".join(f"<p>{_told(line)}</p>" for line in told.answers[1:])
     figures = "".join(_figure(shown, place, drawn) for shown in told.figures)
     panels = "".join(f'<section class="card">{_sheet(sheet)}</section>' for sheet in told.panels)
     sheets = "".join(_sheet(sheet) for sheet in told.provenance)
@@ -103,7 +109,7 @@ def _study(told: Story, place: str, drawn: dict[str, str]) -> str:
     commands = escape("\n".join(told.commands))
     return (
         f'<article id="{place}"><header class="top"><p class="kicker">mixtune report</p><h1>{escape(told.name)}</h1>'
-        f'<p class="answer {told.mark}">{escape(told.answers[0])}</p><div class="others">{others}</div>'
+        f'<p class="answer {told.mark}">{_told(told.answers[0])}</p><div class="others">{others}</div>'
         f"{tiles and f'<dl class=tiles>{tiles}</dl>'}</header>"
         f'<div class="grid">{figures}{panels}{provenance}'
         f'<section class="card wide" data-section="reproduce"><h3>How to reproduce</h3><pre>{commands}</pre>'
@@ -116,18 +122,18 @@ def _figure(shown: Shown, place: str, drawn: dict[str, str]) -> str:
     spot = f"{place}-{shown.name}"
     drawn[spot] = shown.draw().to_json()
     wide = " wide" if shown.wide else ""
-    said = "".join(f"<p>{escape(line)}</p>" for line in shown.sheet.lines)
+    said = "".join(f"<p>{_told(line)}</p>" for line in shown.sheet.lines)
     return (
         f'<figure class="card{wide}" data-figure="{escape(shown.name)}"><h3>{escape(shown.sheet.title)}</h3>'
         f'<ul class="legend" hidden></ul>'
         f'<div class="plot" id="{spot}" role="img" aria-label="{escape(shown.sheet.title)}"></div>'
-        f"<figcaption>{escape(shown.reading)}</figcaption>{said and f'<div class=said>{said}</div>'}"
+        f"<figcaption>{_told(shown.reading)}</figcaption>{said and f'<div class=said>{said}</div>'}"
         f"<details><summary>Numbers</summary>{_table(shown.sheet)}</details></figure>"
     )
 
 
 def _sheet(sheet: Sheet) -> str:
-    said = "".join(f"<p>{escape(line)}</p>" for line in sheet.lines)
+    said = "".join(f"<p>{_told(line)}</p>" for line in sheet.lines)
     return f"<h3>{escape(sheet.title)}</h3>{_table(sheet)}{said and f'<div class=said>{said}</div>'}"
 
 
@@ -142,6 +148,6 @@ def _table(sheet: Sheet) -> str:
         )
 
     body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in sheet.rows)
-    caption = f"<p class=caption>{escape(sheet.caption)}</p>" if sheet.caption else ""
+    caption = f"<p class=caption>{_told(sheet.caption)}</p>" if sheet.caption else ""
     head = f"<thead><tr>{cells((*sheet.left, *sheet.right), 'th')}</tr></thead>"
     return f'<div class="scroll"><table>{head}<tbody>{body}</tbody></table></div>{caption}'

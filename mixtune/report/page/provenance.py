@@ -26,7 +26,12 @@ LOOKING = {AUDIT: "mixtune audit {}", MATRIX: "mixtune audit {} --matrix", FIDEL
 def provenance_sheets(summary: Summary) -> Iterator[Sheet]:
     """What was run on which data: the study, its sources and its targets."""
     yield Sheet(title="Provenance", left=("what", "which"), rows=tuple(_facts(summary)))
-    prepared = summary.study.preparation
+    yield from prepared_sheets(summary.study)
+
+
+def prepared_sheets(study: Study) -> Iterator[Sheet]:
+    """The sources and targets of a study as they were read; nothing of one that is not prepared."""
+    prepared = study.preparation
     if prepared is None:
         return
     sources, more = cut(
@@ -95,11 +100,7 @@ def reproducing(summary: Summary) -> tuple[str, ...]:
     of = study.of if is_look(study) and study.of else study.name
     file, name = shlex.quote(f"{of}.yaml"), shlex.quote(of)
     reported = f"mixtune report {shlex.quote(study.name)} --out {shlex.quote(f'{study.name}.html')}"
-    libraries = {name: found for name, found in summary.versions.items() if name not in ("python", "mixtune")}
-    pinned = {name: version.partition("+")[0] for name, version in libraries.items()}
-    pinned |= {name: version for name, version in _documented(study).items() if name not in pinned}
-    installed = shlex.join(f"{library}=={version}" for library, version in sorted(pinned.items()))
-    first = (*([f"pip install {installed}"] if installed else []), f"mixtune run {file}")
+    first = (*installing(study, summary.versions), f"mixtune run {file}")
     if is_look(study):
         return (*first, LOOKING.get(kind_of(study), "mixtune report {}").format(name), reported)
     found = {AUDIT: summary.looks.audit, MATRIX: summary.looks.matrix, FIDELITY: summary.looks.fidelity}
@@ -109,6 +110,15 @@ def reproducing(summary: Summary) -> tuple[str, ...]:
         reported,
         f"mixtune export {name} --format sentence-transformers --out {shlex.quote(f'train_{study.name}')}",
     )
+
+
+def installing(study: Study, versions: Mapping[str, str]) -> tuple[str, ...]:
+    """The command that installs what a study ran with, none where that is not known."""
+    libraries = {name: found for name, found in versions.items() if name not in ("python", "mixtune")}
+    pinned = {name: version.partition("+")[0] for name, version in libraries.items()}
+    pinned |= {name: version for name, version in _documented(study).items() if name not in pinned}
+    installed = shlex.join(f"{library}=={version}" for library, version in sorted(pinned.items()))
+    return (f"pip install {installed}",) if installed else ()
 
 
 def _documented(study: Study) -> dict[str, str]:

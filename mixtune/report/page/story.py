@@ -15,7 +15,14 @@ from mixtune.report.figures import Shown, figures_of
 from mixtune.report.figures.answers import StudyGain, answers, gain
 from mixtune.report.figures.compared import comparison_figures
 from mixtune.report.looks.collected import is_look, look_sheets
-from mixtune.report.page.provenance import provenance_sheets, reproducing, specification, specification_of
+from mixtune.report.page.provenance import (
+    installing,
+    prepared_sheets,
+    provenance_sheets,
+    reproducing,
+    specification,
+    specification_of,
+)
 from mixtune.report.panels.collected import panel_sheets
 from mixtune.report.sheet import Sheet
 from mixtune.report.summary import Summary, Verdict
@@ -136,6 +143,7 @@ def comparison_story(found: Compared, file: str) -> Story:
         figures=figures,
         panels=panels,
         provenance=(
+            *prepared_sheets(found.study),
             Sheet(
                 "Searches",
                 left=("study", "searcher", "state"),
@@ -145,6 +153,7 @@ def comparison_story(found: Compared, file: str) -> Story:
             ),
         ),
         commands=(
+            *installing(found.study, found.versions),
             f"mixtune compare {shlex.quote(f'{comparison.name}.yaml')}",
             f"mixtune report {shlex.quote(comparison.name)} --out {shlex.quote(f'{comparison.name}.html')}",
         ),

@@ -99,7 +99,9 @@ def agreement_sheet(found: Agreement) -> Sheet:
     order = sorted(found.influence, key=lambda name: (-mean(name), name))
     shown = range(min(count, SHOWN_SPLITS))
     rows, more = cut(
-        [(name, *(number(found.influence[name][split], form) for split in shown)) for name in order], "sources"
+        [(name, *(number(found.influence[name][split], form) for split in shown)) for name in order],
+        "sources",
+        ends=True,
     )
     said = "no differences to compare" if found.correlation is None else f"{found.correlation:+.2f}"
     pairs = "" if count == 2 else ", mean over pairs of splits"

@@ -71,6 +71,7 @@ def aligned_sheet(study: Study, found: Mapping[str, Aligned]) -> Sheet:
             for name in order
         ],
         "sources",
+        ends=True,
     )
     return Sheet(
         title="Alignment: cosine of a source's gradient with those of the targets",

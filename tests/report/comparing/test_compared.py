@@ -33,14 +33,18 @@ def test_contenders_and_baselines_stand_in_the_order_of_their_test_score() -> No
 
 def test_whoever_beats_all_others_wins() -> None:
     found = compared(COMPARISON, played(("a", 0.5), ("b", 0.1)))
-    assert found.answer == "a wins: it beats uniform, proportional and b on test ndcg@10."
+    assert found.answer == (
+        "a wins: it beats uniform, proportional and b on test ndcg@10 (uniform, the nearest, by +0.2000, 95 % interval "
+        "[+0.2000, +0.2000])."
+    )
     assert [duel.winner for duel in found.duels] == ["a", "a", "a", "uniform", "uniform", "proportional"]
 
 
 def test_two_that_cannot_be_told_apart_leave_no_winner() -> None:
     found = compared(COMPARISON, played(("a", 0.5), ("b", 0.5)))
     assert found.answer == (
-        "No winner: a is highest on test ndcg@10, but not told apart from b; it beats uniform and proportional."
+        "No winner: a is highest on test ndcg@10, but not told apart from b (+0.0000, 95 % interval [+0.0000, "
+        "+0.0000]); it beats uniform and proportional."
     )
 
 

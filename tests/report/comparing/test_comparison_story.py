@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,14 @@ def test_a_table_that_a_figure_shows_is_not_shown_again() -> None:
     story = told(0.5, 0.1)
     assert {shown.sheet.title for shown in story.figures}.isdisjoint(panel.title for panel in story.panels)
     assert len(story.panels) == 3
+
+
+def test_a_comparison_says_what_to_install_and_what_data_it_read() -> None:
+    one = replace(member("a", 0, 0.5), versions={"torch": "2.13.0+cpu", "mixtune": "0.1.0", "python": "3.11.7"})
+    story = comparison_story(compared(COMPARISON, [one]), "name: x\n")
+    assert story.commands[:2] == ("pip install torch==2.13.0", f"mixtune compare {COMPARISON.name}.yaml")
+    assert [sheet.title for sheet in story.provenance] == ["Sources as read", "Targets as read", "Searches"]
+    assert story.document is not None and story.document["versions"] == one.versions
 
 
 def test_a_comparison_without_any_result_can_be_told() -> None:

@@ -20,7 +20,8 @@ def test_whoever_wins_all_duels_wins_also_without_the_highest_mean() -> None:
     found = told({**LUCKY, ("a", 0): 0.58, ("a", 1): 0.58, ("b", 2): 0.5, ("b", 3): 0.5})
     assert next(iter(found.entrants)) == "a"
     assert found.answer == (
-        "b wins: it beats a, uniform and proportional on test ndcg@10, each on the replicates that both have."
+        "b wins: it beats a, uniform and proportional on test ndcg@10, each on the replicates that both have (a, the "
+        "nearest, by +0.0200, 95 % interval [+0.0200, +0.0200])."
     )
 
 

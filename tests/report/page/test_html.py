@@ -1,6 +1,7 @@
 """The page as a browser sees it: every figure has data, nothing is loaded, and no text becomes markup."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,11 @@ def test_every_figure_has_data_and_the_page_loads_nothing(
     assert browser.value("document.documentElement.scrollWidth") <= width, "the page has to be scrolled sideways"
     ink = "getComputedStyle(document.querySelector('.plot text')).fill"
     assert (browser.value(ink) == "rgb(232, 236, 241)") is dark
+
+
+def test_what_stands_between_backticks_is_code_and_nothing_else_of_a_text_is_markup() -> None:
+    story = replace(gallery().story, answers=("Say `mixtune ls <b>` & go.",))
+    assert "Say <code>mixtune ls &lt;b&gt;</code> &amp; go." in page([story])
 
 
 def test_texts_of_users_stay_texts(browser: Browser, tmp_path: Path) -> None:
