@@ -12,7 +12,7 @@ from mixtune.cli.completion import export_formats
 from mixtune.cli.options import Db, Name, database, hint
 from mixtune.cli.parts import parts_of
 from mixtune.cli.preferring import Prefer, near_optimal_of
-from mixtune.cli.reading import summary_of
+from mixtune.cli.reading import require_search, summary_of
 from mixtune.errors import ExportError, NotReady
 
 
@@ -44,6 +44,7 @@ def export(
     with closing(parts_of(context).open_store(url)) as store:
         record = store.study(name)
         summary = summary_of(store, name)
+    require_search(summary, f"export {summary.study.of} --format {form} --out {shlex.quote(str(out))}{hint(url)}")
     if summary.best is None:
         raise NotReady(f"study {name!r} has no recipe to export yet: go on with `mixtune resume {name}{hint(url)}`")
     metric, trial, recipe = record.study.objective.metric, summary.best.trial, summary.best.recipe

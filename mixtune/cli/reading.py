@@ -1,7 +1,7 @@
 """Commands that read one study: show, trials and best."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +13,7 @@ from mixtune.cli.counts import counted
 from mixtune.cli.options import AsJson, Db, Name, database, hint, next_step, print_json
 from mixtune.cli.parts import parts_of
 from mixtune.cli.preferring import Prefer, near_optimal_of
-from mixtune.errors import NotReady
+from mixtune.errors import NotReady, SearchExhausted, StudyNotFound
 
 if TYPE_CHECKING:
     from mixtune.report.looks.collected import Looks
@@ -131,7 +131,6 @@ def best(context: typer.Context, name: Name, prefer: Prefer = None, db: Db = Non
     --json adds metrics with intervals. --prefer shows another one that cannot be told from the best, with its evidence.
     """
     from mixtune.report.document import best_document
-    from mixtune.report.looks.collected import is_look
     from mixtune.report.options import recipe_lines
     from mixtune.report.panels.nearoptimal import NAMES, evidence, member_document
     from mixtune.report.tables import recipe_table
@@ -139,9 +138,7 @@ def best(context: typer.Context, name: Name, prefer: Prefer = None, db: Db = Non
     url = database(db)
     with closing(parts_of(context).open_store(url)) as store:
         summary = summary_of(store, name)
-    if is_look(summary.study):
-        of = summary.study.of
-        raise NotReady(f"{name!r} looks into study {of!r} and searches nothing: use `mixtune best {of}{hint(url)}`")
+    require_search(summary, f"best {summary.study.of}{hint(url)}")
     if summary.best is None:
         raise NotReady(
             f"study {name!r} is {summary.state.value} and has no finished trial to recommend a recipe from: "
@@ -193,7 +190,31 @@ def looks_of(store: "Store", study: "Study") -> "Looks":
     into = study.of if is_look(study) else study.name
     found = [each.study for each in store.studies() if each.study.of == into and is_look(each.study)]
     parts = [part for part in found if not is_look(study) or kind_of(part) == kind_of(study)]
-    return looks([(part, store.trials(part.name)) for part in parts])
+    told = looks([(part, store.trials(part.name)) for part in parts])
+    return _dated(store, told, into) if is_look(study) else told
+
+
+def _dated(store: "Store", found: "Looks", name: str) -> "Looks":
+    """Looks into a study as it stands now: those of an earlier recommendation are marked."""
+    from mixtune.report.looks.collected import dated
+    from mixtune.searchers import make
+    from mixtune.searchers.finalists import crowned
+    from mixtune.study import StudyState
+
+    with suppress(SearchExhausted, StudyNotFound):
+        record = store.study(name).told
+        current = crowned(record.study, make(record.study.search), store.trials(name))
+        return dated(found, record.study, current, finished=record.state is StudyState.COMPLETE)
+    return found
+
+
+def require_search(summary: "Summary", command: str) -> None:
+    """See that a study searches. Raises NotReady where it looks into another one, for which the command is meant."""
+    from mixtune.report.looks.collected import is_look
+
+    name, of = summary.study.name, summary.study.of
+    if is_look(summary.study):
+        raise NotReady(f"{name!r} looks into study {of!r} and searches nothing: use `mixtune {command}`")
 
 
 def spans(numbers: Sequence[int]) -> str:

@@ -200,6 +200,23 @@ def test_looks_into_an_earlier_recommendation_say_so_and_what_to_do(bench: Bench
     shown = " ".join(bench("show", "toy").output.split())
     assert "This audit is of an earlier recommendation" in shown
     assert "This fidelity is of an earlier recommendation" in shown
+    assert "This audit is of an earlier recommendation" in " ".join(bench("show", "toy.audit").output.split())
+
+
+def test_a_look_has_no_recipe_of_its_own(bench: Bench, tmp_path: Path) -> None:
+    bench("audit", "toy", "--seeds", "1")
+    out = tmp_path / "mixture.json"
+    for words, meant in (
+        (("best", "toy.audit"), "use `mixtune best toy`"),
+        (
+            ("export", "toy.audit", "--format", "mixture", "--out", str(out)),
+            f"use `mixtune export toy --format mixture --out {out}`",
+        ),
+    ):
+        result = bench(*words)
+        assert result.exit_code == 1
+        assert f"'toy.audit' looks into study 'toy' and searches nothing: {meant}" in " ".join(result.output.split())
+    assert not out.exists()
 
 
 def test_a_look_is_of_the_current_recommendation_again_after_what_was_advised(bench: Bench) -> None:
