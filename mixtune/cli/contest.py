@@ -16,8 +16,11 @@ from mixtune.errors import SearchExhausted, StudyNotFound, StudyStopped
 
 if TYPE_CHECKING:
     from mixtune.comparison import Comparison, Member
+    from mixtune.recipe import Recipe
     from mixtune.report.comparing.compared import Compared, Played
     from mixtune.store.base import Store, StudyRecord
+    from mixtune.study import Study
+    from mixtune.trial import Trial
     from mixtune.tuning.listener import Listener
 
 
@@ -116,16 +119,22 @@ def compared_of(store: "Store", comparison: "Comparison", levels: Sequence[float
 def played_by(store: "Store", label: str, replicate: int, record: "StudyRecord") -> "Played":
     """A study as a comparison reads it: its trials, and the recipe that it recommends."""
     from mixtune.report.comparing.compared import Played
-    from mixtune.searchers import make
-    from mixtune.searchers.finalists import crowned
 
     name, record = record.study.name, record.told
     trials = store.trials(name)
-    recipe = None
-    if record.study.preparation is not None:
-        with suppress(SearchExhausted):
-            recipe = crowned(record.study, make(record.study.search), trials)
+    recipe = recommended(record.study, trials)
     scores_of = partial(store.scores, name)
     return Played(
         label, replicate, record.study, record.state, record.reason, trials, recipe, scores_of, record.versions or {}
     )
+
+
+def recommended(study: "Study", trials: Sequence["Trial"]) -> "Recipe | None":
+    """What a study recommends as it stands, None while it recommends nothing."""
+    from mixtune.searchers import make
+    from mixtune.searchers.finalists import crowned
+
+    if study.preparation is not None:
+        with suppress(SearchExhausted):
+            return crowned(study, make(study.search), trials)
+    return None

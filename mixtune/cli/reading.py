@@ -1,19 +1,19 @@
 """Commands that read one study: show, trials and best."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import JsonValue as Json
 from rich.console import Console
 
-from mixtune.cli.contest import show_comparison
+from mixtune.cli.contest import recommended, show_comparison
 from mixtune.cli.counts import counted
 from mixtune.cli.options import AsJson, Db, Name, database, hint, next_step, print_json
 from mixtune.cli.parts import parts_of
 from mixtune.cli.preferring import Prefer, near_optimal_of
-from mixtune.errors import NotReady, SearchExhausted, StudyNotFound
+from mixtune.errors import NotReady, StudyNotFound
 
 if TYPE_CHECKING:
     from mixtune.report.looks.collected import Looks
@@ -197,15 +197,14 @@ def looks_of(store: "Store", study: "Study") -> "Looks":
 def _dated(store: "Store", found: "Looks", name: str) -> "Looks":
     """Looks into a study as it stands now: those of an earlier recommendation are marked."""
     from mixtune.report.looks.collected import dated
-    from mixtune.searchers import make
-    from mixtune.searchers.finalists import crowned
     from mixtune.study import StudyState
 
-    with suppress(SearchExhausted, StudyNotFound):
+    try:
         record = store.study(name).told
-        current = crowned(record.study, make(record.study.search), store.trials(name))
-        return dated(found, record.study, current, finished=record.state is StudyState.COMPLETE)
-    return found
+    except StudyNotFound:
+        return found
+    current = recommended(record.study, store.trials(name))
+    return dated(found, record.study, current, finished=record.state is StudyState.COMPLETE)
 
 
 def require_search(summary: "Summary", command: str) -> None:
