@@ -94,15 +94,15 @@ def comparison_figures(found: Compared) -> Iterator[Shown]:
         for compute, mean, low, high in zip(each.compute, each.mean, each.low, each.high, strict=True)
     ]
     metric = f"{study.objective.metric}, {study.objective.aggregate}"
+    if results:
+        reading = "Dot: mean on test. Line: 95 % interval over queries and replicates; pairs are compared more sharply."
+        yield _shown("results", results_sheet(found), results, reading, lambda: _results(results, metric))
     if pairs:
         reading = (
             "Dot: mean difference on test. Line: 95 % interval, paired by query and replicate; blue where the first is "
             "better, orange where the second is, grey where nobody can tell."
         )
         yield _shown("duels", duels_sheet(found), pairs, reading, lambda: _duels(pairs, metric))
-    if results:
-        reading = "Dot: mean on test. Line: 95 % interval over queries and replicates; pairs are compared more sharply."
-        yield _shown("results", results_sheet(found), results, reading, lambda: _results(results, metric))
     if curves:
         unit = UNIT[found.equal]
         reading = (

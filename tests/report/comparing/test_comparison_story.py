@@ -19,7 +19,7 @@ def told(a: float, b: float) -> Story:
 def test_a_comparisons_figures_hold_its_pairs_results_curves_and_ranks() -> None:
     story = told(0.5, 0.1)
     rows = {shown.name: shown.cells for shown in story.figures}
-    assert list(rows) == ["duels", "results", "curves", "ranks"]
+    assert list(rows) == ["results", "duels", "curves", "ranks"]
     assert rows["duels"][0][:3] == ("a", "uniform", pytest.approx(0.2))
     assert [cells[:2] for cells in rows["results"]] == [
         ("a", pytest.approx(0.655)),
@@ -71,4 +71,4 @@ def test_every_figure_of_a_comparison_has_data_in_a_browser(browser: Browser, tm
     browser.open(file)
     assert browser.complaints == []
     drawn = browser.value(DRAWN)
-    assert list(drawn) == ["duels", "results", "curves", "ranks"] and all(drawn.values())
+    assert list(drawn) == ["results", "duels", "curves", "ranks"] and all(drawn.values())
