@@ -139,7 +139,7 @@ def _print_scenarios(outcomes: Outcomes, point: float, scenarios: Sequence[str],
     contest = outcomes.contest
     against = [name for name in AGAINST if name in contest.labels]
     print(
-        f"\n## {', '.join(scenarios)}: {point:g} fresh runs of {contest.settings[0].proxy.trainable},"
+        f"\n## {', '.join(scenarios)} ({contest.settings[0].proxy.trainable}), weights after {point:g} fresh runs,"
         f" {contest.seeds} seeds, {contest.judges} judging seeds each; differences in thousandths of {NDCG}"
     )
     rows = []
@@ -251,7 +251,7 @@ def print_full(results: Results, data: str, labels: Mapping[str, Search], seeds:
     judged: dict[tuple[str, float], dict[str, list[Judged]]] = {}
     for (label, _), line in zip(places, lines, strict=True):
         judged.setdefault((label, 3.0), {}).setdefault("languages", []).append(Judged.of(line))
-    print(f"\nthe same weights with all parameters, {whole.proxy.steps} steps:")
+    print(f"\nthe same weights with all parameters, {whole.proxy.steps} steps (runs, GFLOP and s: the search's):")
     fuller = replace(outcomes, judged=judged, contest=replace(contest, settings=[whole]))
     print_contest(fuller)
     print_claims(fuller)
