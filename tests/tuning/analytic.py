@@ -29,16 +29,13 @@ ROWS = {"good": 40, "useful": 30, "idle": 200, "harmful": 120}
 QUERIES = 20
 
 
-def study(
-    name: str = "toy", *, algorithm: str = "infdds", trials: int | None = 6, workers: int = 1, **changes: object
-) -> Study:
-    """One worker where timing does not matter: each costs the start of a process."""
+def study(name: str = "toy", *, algorithm: str = "infdds", trials: int | None = 6, **changes: object) -> Study:
     given: dict[str, object] = {
         "name": name,
         "sources": tuple(Source(source, "docstrings", source) for source in PULL),
         "targets": (Target("task", "docstrings", "task"),),
         "search": Search(algorithm, {}),
-        "budget": Budget(trials=trials, workers=workers),
+        "budget": Budget(trials=trials, workers=2),
         "proxy": Proxy(steps=20, batch_size=4),
         "final": Final(steps=100, seeds=2),
     }

@@ -20,9 +20,7 @@ from mixtune.study import Study, StudyState
 from mixtune.training.base import Progress
 from mixtune.tuning.comparing import compare, run_members
 
-BASE = study(
-    "duel", trials=None, budget=Budget(runs=2, workers=1), final=Final(steps=100, seeds=1, finalists=1), seed=40
-)
+BASE = study("duel", trials=None, budget=Budget(runs=2), final=Final(steps=100, seeds=1, finalists=1), seed=40)
 
 
 def comparison(**changes: object) -> Comparison:

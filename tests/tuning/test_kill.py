@@ -19,7 +19,7 @@ from mixtune.trial import Trial, TrialState
 
 SCRIPT = Path(__file__).with_name("drive_study.py")
 KILLS = 5
-"""How often slow cases are killed; the one that always runs has two kills."""
+"""How often slow cases are killed; the one that always runs has three kills."""
 
 
 def start(url: str, folder: Path, name: str) -> subprocess.Popen[str]:
@@ -65,7 +65,7 @@ def finished(store: Store, name: str) -> dict[int, Trial]:
 @pytest.mark.parametrize(
     ("algorithm", "workers", "stopping", "kills"),
     [
-        ("infdds", 2, None, 2),
+        ("infdds", 2, None, 3),
         pytest.param("infdds", 1, None, KILLS, marks=pytest.mark.slow),
         pytest.param("scout", 2, None, KILLS, marks=pytest.mark.slow),
         pytest.param("tpe", 2, None, KILLS, marks=pytest.mark.slow),

@@ -67,7 +67,7 @@ def test_a_taken_over_run_equals_the_run_itself(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_rerun_of_a_baselines_own_recipe_is_that_baselines_run(tmp_path: Path) -> None:
-    trials = driven(MemoryStore(), tmp_path, study(algorithm="uniform", trials=None, budget=Budget(runs=2, workers=1)))
+    trials = driven(MemoryStore(), tmp_path, study(algorithm="uniform", trials=None, budget=Budget(runs=2)))
     anchors = {t.proposal.replicate: t for t in trials if t.proposal.label == "uniform"}
     reruns = [t for t in trials if t.role is Role.RERUN]
     assert [t.reused for t in reruns] == [f"toy/{anchors[t.proposal.replicate].number}" for t in reruns]

@@ -51,7 +51,7 @@ class Waves:
 @pytest.mark.usefixtures("ray_cluster")
 def test_both_workers_stay_warm_over_barriers(tmp_path: Path) -> None:
     driver = Waves(tmp_path, total=6)
-    engine.fit(study(workers=2), AnalyticTrainer(seconds=2.0), StudySearch(driver), run="waves", scratch=tmp_path)
+    engine.fit(study(), AnalyticTrainer(seconds=2.0), StudySearch(driver), run="waves", scratch=tmp_path)
     answers = [driver.answers[number] for number in range(6)]
     assert all(answer is not None and answer.outcome is not None for answer in answers)
     pids = [answer.pid for answer in answers if answer is not None]

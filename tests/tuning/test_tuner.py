@@ -44,7 +44,7 @@ def timeless(measurement: Measurement | None) -> Measurement | None:
 
 
 def test_a_guided_study_runs_to_its_end_and_finds_the_planted_source(store: Store, tmp_path: Path) -> None:
-    trials = drive(store, tmp_path, study(trials=8, workers=2), AnalyticTrainer())
+    trials = drive(store, tmp_path, study(trials=8), AnalyticTrainer())
     assert store.study("toy").state is StudyState.COMPLETE
     assert [t.role for t in trials] == [Role.SURVEY, *[Role.ANCHOR] * 4, *[Role.ROUND] * 8, *[Role.RERUN] * 2]
     assert all(t.state is TrialState.COMPLETE and t.attempt == 1 for t in trials)
@@ -66,9 +66,9 @@ def test_a_chain_goes_on_from_its_parents_state(store: Store, tmp_path: Path) ->
 
 
 def test_the_same_seed_gives_the_same_study_under_another_name_and_another_timing(store: Store, tmp_path: Path) -> None:
-    first = drive(store, tmp_path, study("one", algorithm="tpe", trials=8, workers=2), AnalyticTrainer())
+    first = drive(store, tmp_path, study("one", algorithm="tpe", trials=8), AnalyticTrainer())
     faults = {13: "die"}  # a finalist's worker
-    second = drive(store, tmp_path, study("two", algorithm="tpe", trials=8, workers=2), AnalyticTrainer(0.1, faults))
+    second = drive(store, tmp_path, study("two", algorithm="tpe", trials=8), AnalyticTrainer(0.1, faults))
     assert results(first) == results(second) and second[13].attempt == 2
     roles = [Role.SURVEY, *[Role.ANCHOR] * 4, *[Role.SEARCH] * 8, *[Role.FINALIST] * 4, *[Role.RERUN] * 2]
     assert [trial.role for trial in first] == roles
@@ -101,8 +101,8 @@ def test_a_loss_that_is_not_finite_fails_its_trial_only(store: Store, tmp_path: 
 
 
 def test_a_killed_worker_costs_an_attempt_and_changes_nothing_else(store: Store, tmp_path: Path) -> None:
-    undisturbed = drive(store, tmp_path, study("calm", trials=4, workers=2), AnalyticTrainer())
-    killed = drive(store, tmp_path, study("hit", trials=4, workers=2), AnalyticTrainer(faults={2: "die", 6: "die"}))
+    undisturbed = drive(store, tmp_path, study("calm", trials=4), AnalyticTrainer())
+    killed = drive(store, tmp_path, study("hit", trials=4), AnalyticTrainer(faults={2: "die", 6: "die"}))
     assert results(killed) == results(undisturbed)
     assert [t.number for t in killed if t.attempt == 2] == [2, 6]
     assert "died" in (store.attempts("hit", 6)[0].error or "")
@@ -151,7 +151,7 @@ def test_a_finished_study_is_extended_where_it_ended(store: Store, tmp_path: Pat
     trainer = AnalyticTrainer()
     first = drive(store, tmp_path, study(trials=3), trainer)
     lease = store.acquire("toy", "me")
-    store.update_study(lease, study=replace(store.study("toy").study, budget=Budget(trials=5, workers=1)))
+    store.update_study(lease, study=replace(store.study("toy").study, budget=Budget(trials=5)))
     store.release(lease)
     tune(store, "toy", trainer, artifacts=artifacts(tmp_path), listener=Recorder())
     after = store.trials("toy")
