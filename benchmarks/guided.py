@@ -21,6 +21,7 @@ from results import Line, Results
 from scenarios import SCENARIOS, Setting
 from searching import Searching, found_in
 
+from mixtune.errors import MixtuneError
 from mixtune.search import Search
 
 
@@ -118,4 +119,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MixtuneError as error:  # a folder that is not there, a proxy that is not known
+        raise SystemExit(f"Error: {error}") from None

@@ -28,6 +28,8 @@ from scenarios import SCENARIOS, Setting
 from table_searchers import LONG, Contest, compete, print_claims, print_contest, print_full, print_long
 from tiny import write_sets
 
+from mixtune.errors import MixtuneError
+
 FEW = ("proportional", "neighbours", "tpe", "infdds", OURS)
 """Contenders where a run takes minutes."""
 
@@ -133,4 +135,7 @@ def parsed() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MixtuneError as error:  # a folder that is not there, a proxy that is not known
+        raise SystemExit(f"Error: {error}") from None
